@@ -44,8 +44,8 @@ enum err_kind {
     ERR_TOO_LARGE,          /* 413 */
     ERR_MEDIA_TYPE,         /* 415 */
     /* the NF-facing API and our own */
-    ERR_FORBIDDEN,       /* the TLS peer may not ask for this */
-    ERR_CCA,             /* a client credentials assertion was refused, TS 29.500 CCA_VERIFICATION_FAILURE */
+    ERR_FORBIDDEN, /* the TLS peer may not ask for this */
+    ERR_CCA, /* a client credentials assertion was refused, TS 29.500 CCA_VERIFICATION_FAILURE */
     ERR_MISSING,         /* a mandatory member is absent; err.param names it */
     ERR_INVALID,         /* a member has a wrong value; err.param names it */
     ERR_NOT_IMPLEMENTED, /* 501 */

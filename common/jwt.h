@@ -1,0 +1,36 @@
+/* Compact JWTs, RFC 7519: client credentials assertions (TS 33.501 13.3.8) and authority tokens
+ * (RFC 9447). */
+#pragma once
+
+#include <jansson.h>
+#include <openssl/evp.h>
+
+#include "common/err.h"
+#include "common/ossl.h"
+
+#define JWT_MAX 16384 /* octets of the compact form */
+
+struct jwt {
+    struct jws *parts; /* as a parsed JWS; header in parts->header */
+    json_t *claims;
+    X509_CHAIN *x5c; /* from the header, leaf first; NULL when absent */
+};
+void jwt_done(struct jwt *jwt);
+void jwt_done_auto(struct jwt *jwt);
+
+/* Parse header.claims.signature.  ERR_MALFORMED with what is wrong; `crit` and `none` refused;
+ * x5c is standard base64 DER (RFC 7515 4.1.6), at most 8 certificates. */
+MUST_CHECK bool jwt_read(const char *text, size_t len, struct jwt *ret, struct err *err);
+
+/* ERR_UNAUTHORIZED when the signature is not key's. */
+MUST_CHECK bool jwt_verify(const struct jwt *jwt, EVP_PKEY *key, struct err *err);
+
+/*
+ * exp (required) in the future, nbf and iat not, with leeway_s; iat may not lie more than
+ * lifetime_max_s before exp when that is not 0.  ERR_UNAUTHORIZED otherwise.
+ */
+MUST_CHECK bool jwt_timely(const struct jwt *jwt, int64_t now_s, int64_t leeway_s,
+                           int64_t lifetime_max_s, struct err *err);
+
+/* Sign: header gets "typ":"JWT", alg and, when chain is not NULL, x5c.  Caller owns, free(). */
+char *jwt_sign(EVP_PKEY *key, X509_CHAIN *chain, const json_t *claims, struct err *err);

@@ -1,0 +1,44 @@
+/* Problem documents, both directions, from one table: RFC 8555 section 6.7 / RFC 9457 towards ACME
+ * clients, TS 29.571 ProblemDetails towards NFs. */
+#pragma once
+
+#include <stddef.h>
+
+#include "common/err.h"
+
+enum problem_retry {
+    RETRY_NEVER,     /* the request is wrong */
+    RETRY_NEW_NONCE, /* at once, with the nonce of the answer */
+    RETRY_LATER      /* after Retry-After or a back-off */
+};
+
+struct problem_type {
+    const char *name;         /* of the ACME URN, or NULL: leaves as serverInternal, no detail */
+    unsigned status;          /* HTTP status on the ACME side */
+    enum problem_retry retry; /* what an ACME client does with it */
+    unsigned sbi_status;      /* HTTP status on the NF-facing side */
+    const char *sbi_cause;    /* TS 29.500 table 5.2.7.2-1 */
+};
+
+/* Never NULL; kind in [0, ERR__COUNT). */
+const struct problem_type *problem_type(enum err_kind kind);
+
+/* An ACME problem document as JSON text (caller owns, free(); NULL: no memory).
+ * algorithms   for badSignatureAlgorithm, a JSON array text as section 6.2 demands; else NULL. */
+char *problem_render(const struct err *err);
+
+/* A TS 29.571 ProblemDetails: type, title, status, detail, cause, invalidParams when err->param is
+ * set; an ACME kind also as "acmeProblem": its URN.  Caller owns, free(); NULL: no memory. */
+char *problem_render_sbi(const struct err *err);
+
+/*
+ * Read a problem document (either side) that came with an HTTP status into err, which is filled in
+ * any case: an unknown or absent type becomes ERR_UPSTREAM (or ERR_RATE_LIMITED for 429,
+ * ERR_OVERLOAD for 503) with the peer's detail.
+ * body  borrowed; any bytes.   retry_after_s  from the header, 0 = none.
+ */
+void problem_read(struct err *err, unsigned status, const char *body, size_t len,
+                  uint32_t retry_after_s);
+
+/* The algorithms this build verifies, as RFC 8555 section 6.2 wants them listed. */
+extern const char *const problem_algorithms[];
