@@ -1,0 +1,24 @@
+/* Certificate profiles (draft-ietf-acme-profiles): what a name in newOrder's `profile` promises. */
+#pragma once
+
+#include "common/acme.h"
+#include "common/err.h"
+
+struct profile {
+    const char *name;        /* "nf-client" */
+    const char *description; /* directory meta.profiles */
+    unsigned eku;            /* X509_EKU_… */
+    bool nf;                 /* needs an NfInstanceId; SAN critical, NFTypes */
+    bool dns_allowed;        /* whether the order may hold dns identifiers too */
+    int64_t lifetime_s;      /* default validity; TS 33.310: at most 3 years */
+};
+
+/* nf-client, nf-server, nf-both, tls-server; ended by a NULL name. */
+extern const struct profile profiles[];
+const struct profile *profile_find(const char *name);
+
+/* The profile an order gets: by name, or by its identifiers when name is NULL (NfInstanceId alone:
+ * nf-client; with dns: nf-both; dns alone: tls-server).  ERR_INVALID_PROFILE when the name is
+ * unknown or does not take these identifiers. */
+const struct profile *profile_choose(const char *name, const struct acme_identifier *identifiers,
+                                     unsigned count, struct err *err);
