@@ -99,8 +99,3 @@ X509_STORE *x509_trust(X509_CHAIN *anchors, struct err *err);
  */
 MUST_CHECK bool x509_verify(X509_CHAIN *chain, X509_STORE *trust, int purpose, int64_t now_s,
                             struct err *err);
-
-/* Whole small files (at most 1 MiB); text caller owns.  Writing replaces atomically and syncs. */
-char *file_read(const char *path, size_t *ret_len, struct err *err);
-MUST_CHECK bool file_write(const char *path, unsigned mode, const void *data, size_t len,
-                           struct err *err);
