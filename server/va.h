@@ -8,6 +8,8 @@
 
 struct va;
 
+#define VA_JTI_SIZE 128 /* a jti of up to 127 octets */
+
 struct va_options {
     const struct clock *clock;
     X509_CHAIN *token_authority; /* --token-authority: the Token Authority's certificate (first), or
@@ -32,6 +34,7 @@ struct va_result {
     struct err err;         /* why not; kind is the challenge's `error` type */
     struct nftypes nftypes; /* tkauth-01: what the token grants */
     int64_t token_exp_s;    /* tkauth-01: the authorization expires no later; 0 otherwise */
+    char jti[VA_JTI_SIZE];  /* tkauth-01: the token's jti, to be spent once; "" otherwise */
 };
 typedef void va_done(void *ctx, const struct va_result *result);
 
