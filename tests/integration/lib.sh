@@ -49,5 +49,5 @@ bed_up() {
     || { cat "$work/init.log"; fail "nfsim init"; }
   mapfile -t bed_server_extra < <("$BUILD/nfsim/nfsim" scenario "$scenario" --get server.args)
   mapfile -t bed_client_extra < <("$BUILD/nfsim/nfsim" scenario "$scenario" --get client.args)
-  bed_server_start && bed_oam_start && bed_client_start || fail "the bed did not start"
+  if ! { bed_server_start && bed_oam_start && bed_client_start; }; then fail "the bed did not start"; fi
 }
