@@ -111,7 +111,7 @@ bed_records() { # --trace and --events of one program
 bed_server_start() {
   # shellcheck disable=SC2046,SC2086
   bed_start server ${BED_SERVER_WRAP:-} "$BUILD/server/nfacme-server" --state "$bed_state/server" \
-    "${bed_server_args[@]}" --token-authority "$bed_state/oam/token-authority.pem" \
+    "${bed_server_args[@]}" --token-authority "${bed_token_authority:-$bed_state/oam/token-authority.pem}" \
     --http01-port "$bed_http01_port" --resolve-to 127.0.0.1 $(bed_records server) \
     "${bed_server_extra[@]}" || return
   bed_server_args=(--listen "$(bed_address "$(bed_value server directory)")"

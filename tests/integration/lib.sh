@@ -51,3 +51,31 @@ bed_up() {
   mapfile -t bed_client_extra < <("$BUILD/nfsim/nfsim" scenario "$scenario" --get client.args)
   if ! { bed_server_start && bed_oam_start && bed_client_start; }; then fail "the bed did not start"; fi
 }
+
+# An NF by hand.  nf_export NAME DIR: its files.  nf_call DIR METHOD PATH [CURL-OPTION...]: status
+# on standard output, headers in DIR/head, body in DIR/body; 000 when no HTTP answer came.
+nf_export() {
+  "$BUILD/nfsim/nfsim" export "$1" --state "$work/oam" --out "$2" "${@:3}" >"$work/export.log" 2>&1 \
+    || { cat "$work/export.log"; fail "export of $1"; }
+}
+
+nf_call() {
+  local dir=$1 method=$2 path=$3
+  shift 3
+  case $path in http*) ;; *) path=$(bed_value client api)/nacme-enrolment/v1$path ;; esac
+  : >"$dir/body"
+  curl -sS -q --noproxy '*' --max-time 60 --cert "$dir/nf.pem" --key "$dir/nf.key" \
+    --cacert "$work/oam/oam-ca.pem" -X "$method" -D "$dir/head" -o "$dir/body" -w '%{http_code}\n' \
+    "$@" "$path" 2>>"$work/curl.log"
+}
+
+# nf_ask DIR JSON [CURL-OPTION...]: step 1 with the NF's assertion.
+nf_ask() {
+  nf_call "$1" POST /enrolments -H "3gpp-Sbi-Client-Credentials: $(cat "$1/cca.jwt")" \
+    -H 'Content-Type: application/json' -H 'Prefer: wait=20' -d "$2" "${@:3}"
+}
+
+# nf_location DIR: the enrolment's URL of the last answer.
+nf_location() {
+  sed -n 's/^[Ll]ocation: *\([^ \r]*\).*/\1/p' "$1/head"
+}
