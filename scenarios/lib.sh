@@ -133,7 +133,7 @@ bed_client_start() {
     --tls-cert "$bed_state/oam/client.pem" --tls-key "$bed_state/oam/client.key" \
     --oam "$(bed_value oam oam)" --oam-ca-file "$bed_state/oam/oam-ca.pem" \
     --state "$bed_state/client" "${bed_client_args[@]}" \
-    --http01-listen "127.0.0.1:$bed_http01_port" --challenge tkauth-01,http-01 \
+    --http01-listen "127.0.0.1:$bed_http01_port" --challenge "${bed_challenges:-tkauth-01,http-01}" \
     $(bed_records client) "${bed_client_extra[@]}" || return
   bed_client_args=(--listen "$(bed_address "$(bed_value client api)")"
     --admin "$(bed_address "$(bed_value client admin)")")
