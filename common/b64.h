@@ -14,6 +14,9 @@ char *b64_encode(const void *data, size_t len);
 /* Encode into text[size]; size must be > B64_LEN(len).  Never allocates. */
 void b64_encode_into(const void *data, size_t len, char *text, size_t size);
 
+/* Only characters of base64url, at least one?  (Not whether it decodes.) */
+bool b64_is(const char *text, size_t len);
+
 /* Decode into out[size]; *ret_len octets.  ERR_MALFORMED when not strict base64url or too long. */
 MUST_CHECK bool b64_decode_into(const char *text, size_t len, void *out, size_t size,
                                 size_t *ret_len, struct err *err);

@@ -47,10 +47,20 @@ void jws_done_auto(struct jws *jws);
  * Parse a Flattened JWS.  text any bytes.  Refused with ERR_MALFORMED: not one JSON object, general
  * or compact form, `signatures`, an unprotected `header`, missing or non-string members, padding or
  * foreign characters in base64url, duplicate names, any `crit`, `b64`, non-string
- * alg/url/nonce/kid, non-object jwk.  ERR_BAD_SIGNATURE_ALGORITHM: alg unknown or "none". On
- * failure *ret is empty (jws_done is harmless).
+ * alg/url/nonce/kid, non-object jwk, jwk and kid together, a nonce that is not base64url.
+ * ERR_BAD_SIGNATURE_ALGORITHM: alg unknown or "none". On failure *ret is empty (jws_done is
+ * harmless).
  */
 MUST_CHECK bool jws_read(const char *text, size_t len, struct jws *ret, struct err *err);
+
+/* The three base64url texts of any serialization; borrowed. */
+struct jws_parts {
+    const char *header, *payload, *signature;
+    size_t header_len, payload_len, signature_len;
+};
+/* What jws_read does once the envelope is open (jwt.c opens another one).  ret untouched on
+ * failure. */
+MUST_CHECK bool jws_read_parts(const struct jws_parts *parts, struct jws *ret, struct err *err);
 
 /* Verify with a public key.  ERR_BAD_PUBLIC_KEY: alg does not fit the key.  ERR_MALFORMED: length
  * or signature wrong (ECDSA is R||S of fixed length, RFC 7518 3.4).  Never accepts a MAC alg. */

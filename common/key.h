@@ -26,6 +26,24 @@ EVP_PKEY *key_generate(enum key_type type, struct err *err);
 bool key_type_parse(const char *name, enum key_type *ret);
 const char *key_type_name(enum key_type type);
 
+/* Which curve an EC key is on, P-256, P-384 or P-521 (named, not explicit parameters); false when
+ * it is another key. */
+bool key_curve(EVP_PKEY *key, enum key_type *ret);
+
+#define KEY_POINT_MAX 133
+/* Octets of a coordinate: 32, 48, 66; type is a curve. */
+size_t key_coordinate_len(enum key_type type);
+/* An EC public key of 04||X||Y, checked to be on the curve; caller owns; NULL: it is not. */
+EVP_PKEY *key_from_point(enum key_type type, const unsigned char *point, size_t len);
+/* 04||X||Y of an EC key whose curve is type. */
+MUST_CHECK bool key_point(EVP_PKEY *key, enum key_type type, unsigned char ret[KEY_POINT_MAX],
+                          struct err *err);
+
+/* SubjectPublicKeyInfo DER to a key, not yet judged; caller owns; NULL: not one. */
+EVP_PKEY *key_from_spki(const unsigned char *der, size_t len);
+/* And back; *ret_der caller owns, OPENSSL_free(). */
+MUST_CHECK bool key_spki(EVP_PKEY *key, unsigned char **ret_der, size_t *ret_len, struct err *err);
+
 /* What a certificate or account may use: P-256, P-384, P-521, RSA 2048-4096 with an odd exponent
  * > 65536, Ed25519.  kind is the error to set (ERR_BAD_PUBLIC_KEY or ERR_BAD_CSR), detail why. */
 MUST_CHECK bool key_acceptable(EVP_PKEY *key, enum err_kind kind, struct err *err);
