@@ -11,13 +11,12 @@
 #include "server/ca.h"
 
 #define CRL_ENTRIES_MAX 1000000 /* revoked certificates one list holds */
-#define CRL_REASON_NONE (-1)    /* no reasonCode extension */
 
 /* One revoked certificate, not yet expired (or expired: listing it is harmless). */
 struct crl_entry {
     char serial[X509_SERIAL_SIZE]; /* lower-case hex */
     int64_t revoked_at_s;
-    int reason; /* RFC 5280 5.3.1: 1 to 10 but 7; 0 and CRL_REASON_NONE are left out of the list */
+    int reason; /* RFC 5280 5.3.1; 0, 7, 8 and CRL_REASON_NONE (OpenSSL: -1): no reasonCode */
 };
 
 /* Takes one entry; copied.  false and err: stop, the list cannot take it. */
@@ -49,7 +48,7 @@ AUTO_DEFINE(struct crl, crl_free)
 MUST_CHECK bool crl_refresh(struct crl *crl, struct err *err);
 
 /* A copy of the current list, DER; caller owns, free(); NULL: no memory. */
-unsigned char *crl_der(const struct crl *crl, size_t *ret_len);
+unsigned char *crl_der(struct crl *crl, size_t *ret_len);
 
 /* The current list's CRL number: grows with every list, across restarts too. */
-uint64_t crl_number(const struct crl *crl);
+uint64_t crl_number(struct crl *crl);

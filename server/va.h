@@ -5,10 +5,13 @@
 #include "common/clock.h"
 #include "common/nftypes.h"
 #include "common/ossl.h"
+#include "common/trace.h"
 
 struct va;
 
-#define VA_JTI_SIZE 128 /* a jti of up to 127 octets */
+#define VA_JTI_SIZE 128       /* a jti of up to 127 octets */
+#define VA_QUEUE_MAX 65536    /* tasks waiting and under way */
+#define VA_RESPONSE_MAX 32768 /* octets of a response object */
 
 struct va_options {
     const struct clock *clock;
@@ -17,16 +20,17 @@ struct va_options {
     unsigned http01_port;        /* 0 = 80 */
     const char *resolver;        /* --resolver ADDR:PORT for c-ares; NULL = the system's */
     const char *resolve_to;      /* --resolve-to: every name is here; NULL = really resolve */
-    unsigned timeout_ms;         /* of one fetch; 0 = 5000 */
+    unsigned timeout_ms;         /* of one validation: looking up, fetching, redirects; 0 = 5000 */
     unsigned parallel_max;       /* fetches at a time; 0 = 256; more wait in the queue */
 };
 
-struct va_task { /* plain data, copied by va_submit */
+struct va_task { /* plain data, copied by va_submit, response included */
     enum acme_challenge_type type;
     struct acme_identifier identifier;
     char token[64];              /* the challenge's */
     char account_thumbprint[44]; /* RFC 7638, base64url */
     const char *response;        /* the response object as JSON text: {} or {"tkauth":"…"} */
+    char traceparent[TRACE_PARENT_SIZE]; /* sent with the fetch; "" = none */
 };
 
 struct va_result {
@@ -47,9 +51,7 @@ AUTO_DEFINE(struct va, va_free)
  * challenge's answer may wait for it. */
 bool va_instant(enum acme_challenge_type type);
 
-/* Queue a task; done is called once on a VA thread.  ERR_OVERLOAD: the queue (65,536) is full. */
+/* Queue a task; done is called once on a VA thread.  ERR_OVERLOAD: VA_QUEUE_MAX tasks wait. */
 MUST_CHECK bool va_submit(struct va *va, const struct va_task *task, va_done *done, void *ctx,
                           struct err *err);
 unsigned va_queued(const struct va *va);
-
-/* One challenge type: its validate runs on a VA thread and calls va's completion exactly once. */

@@ -1,0 +1,109 @@
+/* Does a CSR ask for what its order was authorized for, no less and no more? */
+#include <string.h>
+#include <strings.h>
+
+#include "server/ca.h"
+
+static bool ordered_dns(const struct ca_request *request, const char *name) {
+    for (unsigned i = 0; i < request->identifier_count; i++) {
+        if (request->identifiers[i].type == ACME_ID_DNS
+            && strcasecmp(request->identifiers[i].value, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool asked_dns(const struct x509_csr *csr, const char *name) {
+    for (unsigned i = 0; i < csr->names.dns_count; i++) {
+        if (strcasecmp(csr->names.dns[i], name) == 0) {
+            return true;
+        }
+    }
+    return strcasecmp(csr->common_name, name) == 0; /* RFC 8555 7.4: CN or SAN */
+}
+
+/* Every identifier of the order is in the CSR. */
+static bool nothing_missing(const struct ca_request *request, struct err *err) {
+    const struct x509_csr *csr = request->csr;
+
+    for (unsigned i = 0; i < request->identifier_count; i++) {
+        const struct acme_identifier *identifier = &request->identifiers[i];
+        if (identifier->type == ACME_ID_DNS) {
+            if (!asked_dns(csr, identifier->value)) {
+                return err_set(err, ERR_BAD_CSR, "the order has the name %.100s, the CSR lacks it",
+                               identifier->value);
+            }
+        } else if (csr->names.uuid[0] == '\0') {
+            return err_set(err, ERR_BAD_CSR, "the CSR's subjectAltName lacks the URI urn:uuid:%s",
+                           identifier->value);
+        } else if (strcasecmp(csr->names.uuid, identifier->value) != 0) {
+            return err_set(err, ERR_BAD_CSR, "the CSR asks for NF instance %s, the order is for %s",
+                           csr->names.uuid, identifier->value);
+        }
+    }
+    return true;
+}
+
+static bool order_has_nf(const struct ca_request *request) {
+    for (unsigned i = 0; i < request->identifier_count; i++) {
+        if (request->identifiers[i].type == ACME_ID_NF_INSTANCE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every name of the CSR is in the order. */
+static bool nothing_extra(const struct ca_request *request, struct err *err) {
+    const struct x509_csr *csr = request->csr;
+
+    if (csr->names.others > 0) {
+        return err_set(err, ERR_BAD_CSR,
+                       "the CSR's subjectAltName holds something that is neither one urn:uuid URI "
+                       "nor one of up to %d dns names",
+                       X509_DNS_MAX);
+    }
+    if (csr->names.uuid[0] != '\0' && !order_has_nf(request)) {
+        return err_set(err, ERR_BAD_CSR, "the CSR asks for NF instance %s, the order is for none",
+                       csr->names.uuid);
+    }
+    for (unsigned i = 0; i < csr->names.dns_count; i++) {
+        if (!ordered_dns(request, csr->names.dns[i])) {
+            return err_set(err, ERR_BAD_CSR, "the CSR asks for the name %.100s, the order does not",
+                           csr->names.dns[i]);
+        }
+    }
+    if (csr->common_name[0] != '\0' && !ordered_dns(request, csr->common_name)) {
+        return err_set(err, ERR_BAD_CSR, "the CSR's common name %.100s is not a name of the order",
+                       csr->common_name);
+    }
+    return true;
+}
+
+/* RFC 9310: only what the authority token grants. */
+static bool types_fit(const struct ca_request *request, struct err *err) {
+    char granted[256];
+
+    if (nftypes_within(&request->csr->types, &request->nftypes)) {
+        return true;
+    }
+    if (request->nftypes.count == 0) {
+        return err_set(err, ERR_BAD_CSR, "the CSR asks for NF types, the order grants none");
+    }
+    nftypes_text(&request->nftypes, granted, sizeof granted);
+    for (unsigned i = 0; i < request->csr->types.count; i++) {
+        if (!nftypes_has(&request->nftypes, request->csr->types.name[i])) {
+            return err_set(err, ERR_BAD_CSR, "the CSR asks for NF type %s, the token grants %.100s",
+                           request->csr->types.name[i], granted);
+        }
+    }
+    return err_set(err, ERR_BAD_CSR, "the CSR asks for other NF types than the token grants");
+}
+
+bool ca_csr_fits(const struct ca_request *request, struct err *err) {
+    if (request->csr->asks_ca) {
+        return err_set(err, ERR_BAD_CSR, "the CSR asks for a CA certificate");
+    }
+    return nothing_missing(request, err) && nothing_extra(request, err) && types_fit(request, err);
+}

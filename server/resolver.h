@@ -1,0 +1,33 @@
+/* Names to addresses on an event loop, by c-ares; the only room that includes ares.h. */
+#pragma once
+
+#include "common/err.h"
+#include "common/loop.h"
+
+#define RESOLVER_ADDRESSES_MAX 4
+#define RESOLVER_ADDRESS_SIZE 46
+
+struct resolver;
+
+struct resolver_answer {
+    unsigned count; /* at least 1, best first (RFC 6724) */
+    char address[RESOLVER_ADDRESSES_MAX][RESOLVER_ADDRESS_SIZE]; /* "127.0.0.1", "::1" */
+};
+
+/*
+ * server       "ADDR:PORT" or "[ADDR]:PORT", asked alone and without the hosts file; NULL: as the
+ *              system is configured.   Search domains are never tried.
+ * timeout_ms   of one name, about: two tries fit.
+ */
+struct resolver *resolver_new(struct loop *loop, const char *server, unsigned timeout_ms,
+                              struct err *err);
+/* On the loop's thread or once it has stopped; what is under way is dropped without calling back.
+ */
+void resolver_free(struct resolver *resolver);
+AUTO_DEFINE(struct resolver, resolver_free)
+
+/* answer is NULL and err filled with ERR_DNS when there is no address. */
+typedef void resolver_done(void *ctx, const struct resolver_answer *answer, const struct err *err);
+
+/* Ask for A and AAAA; done is called once on the loop's thread, possibly before this returns. */
+void resolver_start(struct resolver *resolver, const char *name, resolver_done *done, void *ctx);
