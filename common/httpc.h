@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/loop.h"
 #include "common/ossl.h"
@@ -13,15 +14,16 @@
 struct httpc;
 
 struct httpc_options {
-    struct loop *loop;        /* everything below happens on its thread */
-    X509_STORE *trust;        /* server authentication; borrowed, kept for the httpc's life; NULL:
-                                 plain http only, or with no_verify */
-    X509_CHAIN *chain;        /* own certificate, leaf first; borrowed for the life; or NULL */
-    EVP_PKEY *key;            /* likewise */
-    unsigned connections_max; /* per host; further requests wait inside; 0 = 1 */
-    bool no_verify;           /* http-01 redirects to https only, RFC 8555 8.3 */
-    bool keep_session;        /* TLS resumption within this httpc */
-    const char *user_agent;   /* RFC 8555 6.1; borrowed */
+    struct loop *loop;         /* everything below happens on its thread */
+    X509_STORE *trust;         /* server authentication; borrowed, kept for the httpc's life; NULL:
+                                  plain http only, or with no_verify */
+    X509_CHAIN *chain;         /* own certificate, leaf first; borrowed for the life; or NULL */
+    EVP_PKEY *key;             /* likewise */
+    unsigned connections_max;  /* per host; further requests wait inside; 0 = 1 */
+    bool no_verify;            /* http-01 redirects to https only, RFC 8555 8.3 */
+    bool keep_session;         /* TLS resumption within this httpc */
+    const char *user_agent;    /* RFC 8555 6.1; borrowed */
+    const struct clock *clock; /* at which certificates must be valid; borrowed; NULL: real */
 };
 struct httpc *httpc_new(const struct httpc_options *options, struct err *err);
 /* Cancels what is under way without calling back. */
@@ -71,11 +73,12 @@ typedef void httpc_done(void *ctx, const struct httpc_answer *answer, const stru
 
 struct httpc_call;
 /* Start; done is called once, later, on the loop's thread.  The handle is valid until then.
- * NULL and err: nothing was started. */
+ * Any httpc function may be called from done, httpc_free too.
+ * NULL and err: nothing was started (ERR_INVALID: neither http nor https; ERR_NO_MEMORY). */
 struct httpc_call *httpc_start(struct httpc *httpc, const struct httpc_request *request,
                                httpc_done *done, void *ctx, struct err *err);
 /* Stop it; done is not called. */
 void httpc_cancel(struct httpc_call *call);
 
-/* Bytes of the DER of the server's leaf on the connection last used; for tests. */
+/* Connections opened so far; for tests and reports. */
 unsigned httpc_connections_made(const struct httpc *httpc);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/x509.h"
 
@@ -38,13 +39,16 @@ struct httpd_options {
     unsigned connections_max; /* 0 = from RLIMIT_NOFILE */
     unsigned deferred_max;    /* 0 = connections_max */
     unsigned idle_timeout_s;  /* 0 = 60 */
+    const struct clock
+        *clock; /* at which client certificates must be valid; borrowed; NULL: real */
     httpd_handler *handler;
     void *ctx;
 };
 
 /* Listening when it returns.  ERR_CONFIG names the address. */
 struct httpd *httpd_start(const struct httpd_options *options, struct err *err);
-/* Stop accepting; answers every deferred exchange with 503; waits for handlers; frees. */
+/* Stop accepting; answers every deferred exchange with 503; waits for handlers; frees.  From the
+ * call on nobody else may touch an exchange: end or silence those who would answer first. */
 void httpd_stop(struct httpd *httpd);
 AUTO_DEFINE(struct httpd, httpd_stop)
 unsigned httpd_port(const struct httpd *httpd);
@@ -83,5 +87,4 @@ void httpd_header_add(struct httpd_exchange *exchange, const char *name, const c
  */
 void httpd_answer(struct httpd_exchange *exchange, unsigned status, const char *type, char *body,
                   size_t len);
-/* Called on a listener thread when the peer has gone before a deferred answer was given; optional;
- * libmicrohttpd notices only at answer time, so cap how long you defer. */
+/* libmicrohttpd notices a peer that left only at answer time: cap how long you defer. */

@@ -1,0 +1,359 @@
+#include "common/httpd.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/httpd_exchange.h"
+#include "common/log.h"
+
+#define HTTPD_CONNECTION_MEMORY 16384   /* request line, headers and answer headers */
+#define HTTPD_BACKLOG 4096              /* connections the kernel holds for us */
+#define HTTPD_DISCARD_MAX (1024 * 1024) /* of a body that is too large, before we hang up */
+#define HTTPD_DRAIN_S 2                 /* httpd_stop lets its last answers leave for so long */
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+static void on_log(void *ctx, const char *fmt, va_list args) {
+    char text[256];
+    char quoted[300];
+
+    (void)ctx;
+    if (log_level_get() < LOG_DEBUG) {
+        return;
+    }
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    log_line(LOG_DEBUG, "httpd", "microhttpd", "text=%s", log_quote(text, quoted, sizeof(quoted)));
+}
+
+static void address_text(const struct sockaddr *address, char text[64]) {
+    char host[46] = "?";
+    char port[8] = "0";
+    socklen_t len =
+        address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+
+    (void)getnameinfo(address, len, host, sizeof(host), port, sizeof(port),
+                      NI_NUMERICHOST | NI_NUMERICSERV);
+    (void)snprintf(text, 64, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static void *session_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info != NULL ? info->tls_session : NULL;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **place,
+                          enum MHD_ConnectionNotificationCode code) {
+    struct httpd *httpd = ctx;
+    struct tls_peer *peer = *place;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        atomic_fetch_sub(&httpd->connections, 1);
+        if (peer != NULL) {
+            tls_peer_done(peer);
+            free(peer);
+        }
+        return;
+    }
+    atomic_fetch_add(&httpd->connections, 1);
+    peer = calloc(1, sizeof(*peer));
+    *place = peer;
+    if (peer == NULL) {
+        return; /* on_request hangs up */
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info != NULL) {
+        address_text(info->client_addr, peer->address);
+    }
+    if (httpd->tls != NULL) {
+        peer->listener = httpd->tls;
+        tls_session_prepare(peer, session_of(connection));
+    }
+}
+
+static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connection) {
+    return httpd_exchange_new(ctx, connection, uri);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **place,
+                         enum MHD_RequestTerminationCode code) {
+    struct httpd *httpd = ctx;
+    struct httpd_exchange *exchange = *place;
+
+    (void)connection;
+    (void)code;
+    *place = NULL;
+    if (exchange == NULL) {
+        return;
+    }
+    bool deferred = exchange->deferred;
+    httpd_exchange_free(exchange);
+    if (deferred) {
+        (void)pthread_mutex_lock(&httpd->lock);
+        httpd->unfinished--;
+        if (httpd->stopping && httpd->unfinished == 0) {
+            (void)pthread_cond_signal(&httpd->drained);
+        }
+        (void)pthread_mutex_unlock(&httpd->lock);
+    }
+}
+
+static const struct {
+    const char *name;
+    enum http_method method;
+} methods[] = {{"GET", HTTP_GET},
+               {"HEAD", HTTP_HEAD},
+               {"POST", HTTP_POST},
+               {"PUT", HTTP_PUT},
+               {"DELETE", HTTP_DELETE}};
+
+/* Headers are read.  false: hang up. */
+static bool exchange_begin(struct httpd_exchange *exchange, const char *method) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    exchange->begun = true;
+    exchange->peer = info != NULL ? info->socket_context : NULL;
+    if (exchange->peer == NULL || exchange->path == NULL) {
+        return false;
+    }
+    (void)snprintf(exchange->method_text, sizeof(exchange->method_text), "%s", method);
+    exchange->method = HTTP_OTHER;
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        if (strcmp(method, methods[i].name) == 0) {
+            exchange->method = methods[i].method;
+        }
+    }
+    return exchange->httpd->tls == NULL
+           || tls_session_accepted(exchange->peer, session_of(exchange->connection));
+}
+
+/* false: hang up. */
+static bool exchange_body(struct httpd_exchange *exchange, const char *data, size_t len) {
+    if (!exchange->too_large && buf_add(&exchange->body, data, len)) {
+        return true;
+    }
+    exchange->too_large = true;
+    exchange->discarded += len;
+    buf_done(&exchange->body);
+    return exchange->discarded <= HTTPD_DISCARD_MAX;
+}
+
+static void exchange_handle(struct httpd_exchange *exchange) {
+    struct httpd *httpd = exchange->httpd;
+
+    exchange->handled = true;
+    httpd->options.handler(httpd->options.ctx, exchange);
+    /* a deferred exchange belongs to whoever answers it: only `deferred` may still be read */
+    if (!exchange->deferred && exchange->response == NULL) {
+        log_line(LOG_ERROR, "httpd", "unanswered", "path=%s", exchange->path);
+        httpd_exchange_render(exchange, 500, NULL, NULL, 0);
+    }
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_len, void **place) {
+    struct httpd_exchange *exchange = *place;
+
+    (void)ctx;
+    (void)url;
+    (void)version;
+    if (exchange == NULL) {
+        return MHD_NO;
+    }
+    if (!exchange->begun) { /* an answer queued in this call would close the connection */
+        return exchange_begin(exchange, method) ? MHD_YES : MHD_NO;
+    }
+    if (*upload_len > 0) {
+        bool going_on = exchange_body(exchange, upload, *upload_len);
+        *upload_len = 0;
+        return going_on ? MHD_YES : MHD_NO;
+    }
+    if (!exchange->handled) {
+        exchange_handle(exchange);
+        if (exchange->deferred) {
+            return MHD_YES; /* suspended; called again when resumed */
+        }
+    }
+    if (exchange->response == NULL) {
+        return MHD_NO;
+    }
+    struct MHD_Response *response = TAKE(exchange->response);
+    enum MHD_Result result = MHD_queue_response(connection, exchange->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- the listener's life ---- */
+
+static bool listen_on(struct httpd *httpd, const char *text, struct err *err) {
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+
+    if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof(host)) {
+        return err_set(err, ERR_CONFIG, "not an address and port: \"%s\"", text);
+    }
+    bool brackets = text[0] == '[' && colon[-1] == ']';
+    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - (brackets ? 2 : 0),
+                   text + (brackets ? 1 : 0));
+    int code = getaddrinfo(host, colon + 1, &hints, &found);
+    if (code != 0) {
+        return err_set(err, ERR_CONFIG, "cannot listen on %s: %s", text, gai_strerror(code));
+    }
+    int on = 1;
+    struct sockaddr_in6 bound = {0};
+    socklen_t len = sizeof(bound);
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0
+              && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, HTTPD_BACKLOG) == 0
+              && getsockname(fd, (struct sockaddr *)&bound, &len) == 0;
+    if (!ok) {
+        (void)err_set(err, ERR_CONFIG, "cannot listen on %s: %s", text, strerror(errno));
+    }
+    freeaddrinfo(found);
+    httpd->listen_fd = fd;
+    httpd->port = ntohs(bound.sin6_port); /* at the same place in sockaddr_in */
+    return ok;
+}
+
+static void options_complete(struct httpd_options *options) {
+    struct rlimit limit = {.rlim_cur = 1024};
+
+    if (options->connections_max == 0) {
+        /* half of the files: another listener, the store and our own connections need some */
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+        rlim_t files = limit.rlim_cur > 1000000 ? 1000000 : limit.rlim_cur;
+        options->connections_max = (unsigned)(files / 2);
+    }
+    options->threads = options->threads == 0 ? 1 : options->threads;
+    if (options->deferred_max == 0) {
+        options->deferred_max = options->connections_max;
+    }
+    if (options->idle_timeout_s == 0) {
+        options->idle_timeout_s = 60;
+    }
+}
+
+static bool daemon_start(struct httpd *httpd, struct err *err) {
+    const struct httpd_options *options = &httpd->options;
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG
+                     | (options->many_idle ? MHD_USE_EPOLL : MHD_USE_POLL);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->cert_pem},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->key_pem},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)tls_priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem pool[] = {
+        {MHD_OPTION_THREAD_POOL_SIZE, options->threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    if (httpd->tls == NULL) {
+        tls[0].option = MHD_OPTION_END;
+    } else {
+        flags |= MHD_USE_TLS;
+    }
+    if (options->threads == 1) {
+        pool[0].option = MHD_OPTION_END;
+    }
+    httpd->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, httpd->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, httpd,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, httpd, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, httpd, MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTPD_CONNECTION_MEMORY, MHD_OPTION_ARRAY, tls, MHD_OPTION_ARRAY, pool,
+        MHD_OPTION_END);
+    if (httpd->daemon == NULL) {
+        return err_set(err, ERR_CONFIG, "cannot serve on %s", options->listen);
+    }
+    return true;
+}
+
+static void httpd_free(struct httpd *httpd) {
+    if (httpd->listen_fd >= 0) {
+        (void)close(httpd->listen_fd);
+    }
+    tls_listener_free(httpd->tls);
+    (void)pthread_cond_destroy(&httpd->drained);
+    (void)pthread_mutex_destroy(&httpd->lock);
+    free(httpd);
+}
+AUTO_DEFINE(struct httpd, httpd_free)
+
+struct httpd *httpd_start(const struct httpd_options *options, struct err *err) {
+    AUTO(httpd_free) struct httpd *httpd = calloc(1, sizeof(*httpd));
+
+    if (httpd == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "no memory for a listener");
+        return NULL;
+    }
+    httpd->listen_fd = -1;
+    httpd->options = *options;
+    options_complete(&httpd->options);
+    (void)pthread_mutex_init(&httpd->lock, NULL);
+    (void)pthread_cond_init(&httpd->drained, NULL);
+    if (options->cert_pem != NULL) {
+        httpd->tls = tls_listener_new(options->client_trust_pem, options->clock, err);
+        if (httpd->tls == NULL) {
+            return NULL;
+        }
+    }
+    if (!listen_on(httpd, options->listen, err) || !daemon_start(httpd, err)) {
+        return NULL;
+    }
+    return TAKE(httpd);
+}
+
+/* Let the last answers leave; a peer that does not read them is not waited for. */
+static void drain(struct httpd *httpd) {
+    struct timespec deadline;
+
+    (void)clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += HTTPD_DRAIN_S;
+    (void)pthread_mutex_lock(&httpd->lock);
+    while (httpd->unfinished > 0
+           && pthread_cond_timedwait(&httpd->drained, &httpd->lock, &deadline) == 0) {
+    }
+    (void)pthread_mutex_unlock(&httpd->lock);
+}
+
+void httpd_stop(struct httpd *httpd) {
+    if (httpd == NULL) {
+        return;
+    }
+    (void)MHD_quiesce_daemon(httpd->daemon);
+    httpd_exchange_refuse_all(httpd);
+    drain(httpd);
+    MHD_stop_daemon(httpd->daemon);
+    httpd_free(httpd);
+}
+
+unsigned httpd_port(const struct httpd *httpd) { return httpd->port; }
+
+unsigned httpd_connections(const struct httpd *httpd) { return atomic_load(&httpd->connections); }
+
+unsigned httpd_deferred(const struct httpd *httpd) {
+    struct httpd *locked = (struct httpd *)httpd;
+
+    (void)pthread_mutex_lock(&locked->lock);
+    unsigned deferred = locked->deferred;
+    (void)pthread_mutex_unlock(&locked->lock);
+    return deferred;
+}
+
+uint64_t httpd_handshakes_refused(const struct httpd *httpd) {
+    return httpd->tls != NULL ? tls_listener_refused(httpd->tls) : 0;
+}

@@ -1,0 +1,211 @@
+#include "common/tls.h"
+
+#include <gnutls/gnutls.h>
+#include <string.h>
+
+#include "common/log.h"
+
+#define TLS_CHAIN_MAX 8 /* certificates a client may send */
+
+const char *const tls_priorities =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"
+    "+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:"
+    "+GROUP-SECP256R1:+GROUP-SECP384R1:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1";
+const char *const tls_cipher_list =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+const char *const tls_cipher_suites =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
+struct tls_listener {
+    gnutls_datum_t ticket_key;
+    X509_STORE *trust; /* NULL: no client certificates */
+    const struct clock *clock;
+    struct clock real;
+    atomic_uint_fast64_t refused;
+};
+
+struct tls_listener *tls_listener_new(const char *client_trust_pem, const struct clock *clock,
+                                      struct err *err) {
+    AUTO(tls_listener_free) struct tls_listener *listener = calloc(1, sizeof(*listener));
+
+    if (listener == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "no memory for TLS");
+        return NULL;
+    }
+    listener->real = clock_real();
+    listener->clock = clock != NULL ? clock : &listener->real;
+    int code = gnutls_session_ticket_key_generate(&listener->ticket_key);
+    if (code < 0) {
+        (void)err_set(err, ERR_SERVER_INTERNAL, "could not make a session ticket key");
+        (void)err_cause(err, "%s", gnutls_strerror(code));
+        return NULL;
+    }
+    if (client_trust_pem != NULL) {
+        AUTO(chain_free)
+        X509_CHAIN *anchors = x509_chain_read(client_trust_pem, strlen(client_trust_pem), err);
+        if (anchors == NULL) {
+            return NULL;
+        }
+        listener->trust = x509_trust(anchors, err);
+        if (listener->trust == NULL) {
+            return NULL;
+        }
+    }
+    return TAKE(listener);
+}
+
+void tls_listener_free(struct tls_listener *listener) {
+    if (listener == NULL) {
+        return;
+    }
+    if (listener->ticket_key.data != NULL) {
+        gnutls_memset(listener->ticket_key.data, 0, listener->ticket_key.size);
+        gnutls_free(listener->ticket_key.data);
+    }
+    X509_STORE_free(listener->trust);
+    free(listener);
+}
+
+uint64_t tls_listener_refused(const struct tls_listener *listener) {
+    return atomic_load(&listener->refused);
+}
+
+void tls_peer_done(struct tls_peer *peer) { x509_cert_done(&peer->cert); }
+
+/* ---- client certificates ---- */
+
+static void refuse(struct tls_peer *peer, const struct err *err) {
+    char reason[300];
+
+    if (peer->state == TLS_PEER_REFUSED) {
+        return;
+    }
+    peer->state = TLS_PEER_REFUSED;
+    atomic_fetch_add(&peer->listener->refused, 1);
+    log_line(LOG_WARNING, "httpd", "refused", "peer=%s reason=%s", peer->address,
+             log_quote(err->detail, reason, sizeof(reason)));
+}
+
+static X509_CHAIN *peer_chain(gnutls_session_t session, struct err *err) {
+    unsigned count = 0;
+    const gnutls_datum_t *ders = gnutls_certificate_get_peers(session, &count);
+    AUTO(chain_free) X509_CHAIN *chain = sk_X509_new_null();
+
+    if (ders == NULL || count == 0) {
+        (void)err_set(err, ERR_UNAUTHORIZED, "no client certificate");
+        return NULL;
+    }
+    if (count > TLS_CHAIN_MAX || chain == NULL) {
+        (void)err_set(err, ERR_UNAUTHORIZED, "more than %d client certificates", TLS_CHAIN_MAX);
+        return NULL;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        AUTO(X509_free) X509 *x509 = x509_from_der(ders[i].data, ders[i].size, err);
+        if (x509 == NULL) {
+            return NULL;
+        }
+        if (sk_X509_push(chain, x509) <= 0) {
+            (void)err_set(err, ERR_NO_MEMORY, "no memory for a client certificate");
+            return NULL;
+        }
+        (void)TAKE(x509);
+    }
+    return TAKE(chain);
+}
+
+/* Chain, time, clientAuth; the leaf is read once and kept with the connection. */
+static bool judge(struct tls_peer *peer, gnutls_session_t session, struct err *err) {
+    AUTO(chain_free) X509_CHAIN *chain = peer_chain(session, err);
+
+    if (chain == NULL
+        || !x509_verify(chain, peer->listener->trust, X509_PURPOSE_SSL_CLIENT,
+                        clock_now_s(peer->listener->clock), err)) {
+        return false;
+    }
+    struct x509_cert cert = {0};
+    if (!x509_cert_read(sk_X509_value(chain, 0), &cert, err)) {
+        return false;
+    }
+    peer->cert = cert;
+    peer->state = TLS_PEER_ACCEPTED;
+    return true;
+}
+
+static int on_verify(gnutls_session_t session) {
+    struct tls_peer *peer = gnutls_session_get_ptr(session);
+    struct err err = {0};
+
+    if (peer->state == TLS_PEER_ACCEPTED || judge(peer, session, &err)) {
+        return 0;
+    }
+    refuse(peer, &err);
+    (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
+    return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+/* GnuTLS ends the handshake on an empty Certificate message (RFC 8446 4.4.2: four octets, RFC 5246
+ * 7.4.6: three) before it would call on_verify; seen here, it is counted and answered. */
+static int on_certificate(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                          const gnutls_datum_t *message) {
+    struct tls_peer *peer = gnutls_session_get_ptr(session);
+    struct err err = {0};
+
+    (void)type;
+    (void)when;
+    if (!incoming || message->size > 4) {
+        return 0;
+    }
+    (void)err_set(&err, ERR_UNAUTHORIZED, "no client certificate");
+    refuse(peer, &err);
+    (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_CERTIFICATE_REQUIRED);
+    return GNUTLS_E_CERTIFICATE_REQUIRED;
+}
+
+void tls_session_prepare(struct tls_peer *peer, void *session) {
+    gnutls_session_set_ptr(session, peer);
+    (void)gnutls_session_ticket_enable_server(session, &peer->listener->ticket_key);
+    if (peer->listener->trust == NULL) {
+        peer->state = TLS_PEER_ACCEPTED;
+        return;
+    }
+    gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+    gnutls_session_set_verify_function(session, on_verify);
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_PKT, GNUTLS_HOOK_PRE,
+                                       on_certificate);
+}
+
+bool tls_session_accepted(struct tls_peer *peer, void *session) {
+    struct err err = {0};
+
+    if (peer->state == TLS_PEER_NEW && !judge(peer, session, &err)) {
+        refuse(peer, &err);
+    }
+    return peer->state == TLS_PEER_ACCEPTED;
+}
+
+/* ---- the client's side ---- */
+
+bool tls_client_prepare(const struct tls_client *client, SSL_CTX *ctx) {
+    if (client->trust != NULL && SSL_CTX_set1_verify_cert_store(ctx, client->trust) != 1) {
+        return false;
+    }
+    if (client->clock != NULL) {
+        X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(ctx), clock_now_s(client->clock));
+    }
+    if (client->chain == NULL || client->key == NULL) {
+        return true;
+    }
+    /* what is sent is what was given: no search for issuers at each handshake */
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
+    if (SSL_CTX_use_certificate(ctx, sk_X509_value(client->chain, 0)) != 1
+        || SSL_CTX_use_PrivateKey(ctx, client->key) != 1) {
+        return false;
+    }
+    for (int i = 1; i < sk_X509_num(client->chain); i++) {
+        if (SSL_CTX_add1_chain_cert(ctx, sk_X509_value(client->chain, i)) != 1) {
+            return false;
+        }
+    }
+    return true;
+}

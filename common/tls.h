@@ -1,0 +1,53 @@
+/* TLS for httpd (GnuTLS, below libmicrohttpd) and httpc (OpenSSL, below libcurl): versions 1.2 and
+ * 1.3, AEAD with ephemeral ECDH only (TS 33.210 6.2), client certificates judged by x509_verify. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/ossl.h"
+#include "common/x509.h"
+
+extern const char *const tls_priorities;    /* GnuTLS */
+extern const char *const tls_cipher_list;   /* OpenSSL, TLS 1.2 */
+extern const char *const tls_cipher_suites; /* OpenSSL, TLS 1.3 */
+
+/* What a listener keeps for its handshakes: ticket key, trust anchors, refusals. */
+struct tls_listener;
+
+/* client_trust_pem   anchors for client certificates; NULL: clients show none.
+ * clock              borrowed for the life; NULL: real time. */
+struct tls_listener *tls_listener_new(const char *client_trust_pem, const struct clock *clock,
+                                      struct err *err);
+void tls_listener_free(struct tls_listener *listener);
+AUTO_DEFINE(struct tls_listener, tls_listener_free)
+uint64_t tls_listener_refused(const struct tls_listener *listener);
+
+enum tls_peer_state { TLS_PEER_NEW, TLS_PEER_ACCEPTED, TLS_PEER_REFUSED };
+
+/* The other end of one accepted connection; only its listener thread touches it. */
+struct tls_peer {
+    struct tls_listener *listener;
+    enum tls_peer_state state;
+    struct x509_cert cert; /* valid when accepted and the listener asks for certificates */
+    char address[64];      /* "127.0.0.1:4711" */
+};
+void tls_peer_done(struct tls_peer *peer);
+
+/* Before the handshake: tickets, and the demand for a certificate.  session is gnutls_session_t;
+ * the peer outlives it and is found by it. */
+void tls_session_prepare(struct tls_peer *peer, void *session);
+
+/* Before each request: true when the peer is accepted.  The verification callback does not run on
+ * resumption, so a resumed session's certificate is read and verified here. */
+bool tls_session_accepted(struct tls_peer *peer, void *session);
+
+/* The client's side: set up an SSL_CTX from objects already in memory. */
+struct tls_client {
+    X509_STORE *trust; /* all four borrowed; any may be NULL */
+    X509_CHAIN *chain; /* leaf first */
+    EVP_PKEY *key;
+    const struct clock *clock;
+};
+MUST_CHECK bool tls_client_prepare(const struct tls_client *client, SSL_CTX *ctx);
