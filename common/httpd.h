@@ -60,6 +60,7 @@ uint64_t httpd_handshakes_refused(const struct httpd *httpd);
 enum http_method httpd_method(const struct httpd_exchange *exchange);
 const char *httpd_method_text(const struct httpd_exchange *exchange);
 const char *httpd_path(const struct httpd_exchange *exchange); /* undecoded; no query */
+bool httpd_has_query(const struct httpd_exchange *exchange);   /* a "?" after the path */
 const char *httpd_query(const struct httpd_exchange *exchange, const char *name); /* or NULL */
 const char *httpd_header(const struct httpd_exchange *exchange,
                          const char *name); /* first, or NULL */

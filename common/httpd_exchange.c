@@ -14,6 +14,8 @@ const char *httpd_method_text(const struct httpd_exchange *exchange) {
 
 const char *httpd_path(const struct httpd_exchange *exchange) { return exchange->path; }
 
+bool httpd_has_query(const struct httpd_exchange *exchange) { return exchange->has_query; }
+
 const char *httpd_query(const struct httpd_exchange *exchange, const char *name) {
     return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name);
 }
@@ -77,6 +79,7 @@ struct httpd_exchange *httpd_exchange_new(struct httpd *httpd, struct MHD_Connec
         exchange->connection = connection;
         exchange->started_us = clock_wall_us();
         exchange->path = strndup(uri, strcspn(uri, "?"));
+        exchange->has_query = strchr(uri, '?') != NULL;
         exchange->body = buf_new(httpd->options.body_max);
     }
     return exchange;

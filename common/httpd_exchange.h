@@ -42,6 +42,7 @@ struct httpd_exchange {
     struct buf body;
     size_t discarded;
     bool too_large;
+    bool has_query;
     bool begun;    /* first call of the handler is over */
     bool handled;  /* the program's handler has run */
     bool deferred; /* written by the listener thread only */
