@@ -1,0 +1,67 @@
+#include "client/directory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/ossl.h"
+
+#define URL_MAX 1024
+
+void directory_done(struct directory *directory) {
+    free(directory->new_nonce);
+    free(directory->new_account);
+    free(directory->new_order);
+    free(directory->revoke_cert);
+    *directory = (struct directory){0};
+}
+
+void directory_done_auto(struct directory *directory) { directory_done(directory); }
+
+bool directory_url(const char *text) {
+    size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
+                    : strncmp(text, "http://", 7) == 0 ? 7
+                                                       : 0;
+    size_t authority = strcspn(text + scheme, "/?#");
+
+    if (scheme == 0 || authority == 0 || strlen(text) > URL_MAX
+        || memchr(text + scheme, '@', authority) != NULL) {
+        return false;
+    }
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at <= ' ' || *at > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_url(const json_t *json, const char *name, enum json_need need, char **ret,
+                     struct err *err) {
+    struct err wrong = {0};
+    const char *text = NULL;
+
+    if (!json_get_text(json, name, need, URL_MAX, &text, &wrong)
+        || (text != NULL && !directory_url(text))) {
+        return err_set(err, ERR_UPSTREAM, "the directory's \"%s\" is not a URL", name);
+    }
+    *ret = text == NULL ? NULL : strdup(text);
+    return text == NULL || *ret != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+bool directory_parse(const json_t *json, struct directory *ret, struct err *err) {
+    AUTO(directory_done) struct directory found = {0};
+    const json_t *meta = json_object_get(json, "meta");
+
+    if (!take_url(json, "newNonce", JSON_REQUIRED, &found.new_nonce, err)
+        || !take_url(json, "newAccount", JSON_REQUIRED, &found.new_account, err)
+        || !take_url(json, "newOrder", JSON_REQUIRED, &found.new_order, err)
+        || !take_url(json, "revokeCert", JSON_OPTIONAL, &found.revoke_cert, err)) {
+        return false;
+    }
+    found.profiles = json_object_size(json_object_get(meta, "profiles")) > 0;
+    found.eab_required = json_is_true(json_object_get(meta, "externalAccountRequired"));
+    *ret = found;
+    found = (struct directory){0};
+    return true;
+}

@@ -1,0 +1,247 @@
+#include "client/enrolment.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/ossl.h"
+#include "common/problem.h"
+#include "common/rng.h"
+
+/* One row per arrow.  What is not here is forbidden.  Only READY waits for the NF; every state
+ * before it is resumed by itself, and only those that still live can fail. */
+/* clang-format off */
+static const struct {
+    enum enrolment_state from;
+    enum enrolment_event on;
+    enum enrolment_state to;
+} arrows[] = {
+    {ENROLMENT_AUTHORISED, ENROLMENT_ON_ACCOUNT,      ENROLMENT_ACCOUNT},
+    {ENROLMENT_ACCOUNT,    ENROLMENT_ON_ORDER,        ENROLMENT_ORDERED},
+    {ENROLMENT_ACCOUNT,    ENROLMENT_ON_ACCOUNT_LOST, ENROLMENT_AUTHORISED},
+    {ENROLMENT_ORDERED,    ENROLMENT_ON_PROVISIONED,  ENROLMENT_CHALLENGED},
+    {ENROLMENT_ORDERED,    ENROLMENT_ON_ORDER_READY,  ENROLMENT_READY},      /* nothing pending */
+    {ENROLMENT_CHALLENGED, ENROLMENT_ON_RESPONDED,    ENROLMENT_VALIDATING},
+    {ENROLMENT_CHALLENGED, ENROLMENT_ON_ORDER_READY,  ENROLMENT_READY},      /* resumed late */
+    {ENROLMENT_VALIDATING, ENROLMENT_ON_ORDER_READY,  ENROLMENT_READY},
+    {ENROLMENT_READY,      ENROLMENT_ON_CSR,          ENROLMENT_FINALIZING},
+    {ENROLMENT_FINALIZING, ENROLMENT_ON_CSR_REFUSED,  ENROLMENT_READY},
+    {ENROLMENT_FINALIZING, ENROLMENT_ON_ISSUED,       ENROLMENT_ISSUED},
+    {ENROLMENT_AUTHORISED, ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
+    {ENROLMENT_ACCOUNT,    ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
+    {ENROLMENT_ORDERED,    ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
+    {ENROLMENT_CHALLENGED, ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
+    {ENROLMENT_VALIDATING, ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
+    {ENROLMENT_READY,      ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},     /* order expired */
+    {ENROLMENT_FINALIZING, ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
+};
+
+static const char *const state_names[] = {
+    [ENROLMENT_AUTHORISED]     = "AUTHORISED",
+    [ENROLMENT_ACCOUNT]        = "ACCOUNT",
+    [ENROLMENT_ORDERED]        = "ORDERED",
+    [ENROLMENT_AWAITING_TOKEN] = "AWAITING_TOKEN",
+    [ENROLMENT_CHALLENGED]     = "CHALLENGED",
+    [ENROLMENT_VALIDATING]     = "VALIDATING",
+    [ENROLMENT_READY]          = "READY",
+    [ENROLMENT_FINALIZING]     = "FINALIZING",
+    [ENROLMENT_ISSUED]         = "ISSUED",
+    [ENROLMENT_FAILED]         = "FAILED",
+    [ENROLMENT_WITHDRAWN]      = "WITHDRAWN",
+};
+/* clang-format on */
+static_assert(COUNT(state_names) == ENROLMENT_STATE__COUNT, "a state has no name");
+
+bool enrolment_next(enum enrolment_state state, enum enrolment_event event,
+                    enum enrolment_state *ret_next, struct err *err) {
+    for (size_t i = 0; i < COUNT(arrows); i++) {
+        if (arrows[i].from == state && arrows[i].on == event) {
+            *ret_next = arrows[i].to;
+            return true;
+        }
+    }
+    return err_set(err, ERR_CONFLICT, "an enrolment in state %s does not allow this",
+                   state_names[state]);
+}
+
+bool enrolment_live(enum enrolment_state state) { return state < ENROLMENT_ISSUED; }
+
+const char *enrolment_state_name(enum enrolment_state state) { return state_names[state]; }
+
+bool enrolment_state_parse(const char *name, enum enrolment_state *ret) {
+    for (unsigned i = 0; i < COUNT(state_names); i++) {
+        if (strcmp(name, state_names[i]) == 0) {
+            *ret = (enum enrolment_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void enrolment_done(struct enrolment *enrolment) {
+    free(enrolment->fqdn);
+    free(enrolment->profile);
+    free(enrolment->idempotency);
+    free(enrolment->cca);
+    free(enrolment->reason);
+    free(enrolment->account_url);
+    free(enrolment->order_url);
+    free(enrolment->finalize_url);
+    free(enrolment->csr);
+    free(enrolment->chain);
+    *enrolment = (struct enrolment){0};
+}
+
+void enrolment_done_auto(struct enrolment *enrolment) { enrolment_done(enrolment); }
+
+static bool copy_text(const char *from, char **ret) {
+    *ret = from == NULL ? NULL : strdup(from);
+    return from == NULL || *ret != NULL;
+}
+
+bool enrolment_copy(const struct enrolment *from, struct enrolment *ret, struct err *err) {
+    struct enrolment copy = *from;
+    bool good = true;
+
+    copy.cca = copy.chain = NULL;
+    copy.csr = from->csr == NULL ? NULL : malloc(from->csr_len);
+    good = (copy.csr != NULL) == (from->csr != NULL);
+    if (copy.csr != NULL) {
+        memcpy(copy.csr, from->csr, from->csr_len);
+    }
+    good = copy_text(from->fqdn, &copy.fqdn) && good;
+    good = copy_text(from->profile, &copy.profile) && good;
+    good = copy_text(from->idempotency, &copy.idempotency) && good;
+    good = copy_text(from->reason, &copy.reason) && good;
+    good = copy_text(from->account_url, &copy.account_url) && good;
+    good = copy_text(from->order_url, &copy.order_url) && good;
+    good = copy_text(from->finalize_url, &copy.finalize_url) && good;
+    if (!good) {
+        enrolment_done(&copy);
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
+    *ret = copy;
+    return true;
+}
+
+bool enrolment_identifier(const struct enrolment *enrolment, unsigned index,
+                          struct acme_identifier *ret) {
+    bool nf_instance = enrolment->with_nf_instance && index == 0;
+
+    if (index >= (unsigned)enrolment->with_nf_instance + (unsigned)enrolment->with_dns) {
+        return false;
+    }
+    ret->type = nf_instance ? ACME_ID_NF_INSTANCE : ACME_ID_DNS;
+    (void)snprintf(ret->value, sizeof ret->value, "%s",
+                   nf_instance ? enrolment->nf : enrolment->fqdn);
+    return true;
+}
+
+json_t *enrolment_identifiers(const struct enrolment *enrolment) {
+    AUTO(json_release) json_t *list = json_array();
+    struct acme_identifier identifier;
+
+    for (unsigned i = 0; enrolment_identifier(enrolment, i, &identifier); i++) {
+        if (json_array_append_new(list, json_pack("{s:s,s:s}", "type",
+                                                  acme_identifier_name(identifier.type), "value",
+                                                  identifier.value))
+            != 0) {
+            return NULL;
+        }
+    }
+    return TAKE(list);
+}
+
+const char *enrolment_profile(const struct enrolment *enrolment) {
+    if (enrolment->profile != NULL) {
+        return enrolment->profile;
+    }
+    if (!enrolment->with_nf_instance) {
+        return "tls-server";
+    }
+    return enrolment->with_dns ? "nf-both" : "nf-client";
+}
+
+static bool set_text(json_t *object, const char *name, const char *value) {
+    return value == NULL || value[0] == '\0'
+           || json_object_set_new(object, name, json_string(value)) == 0;
+}
+
+static bool set_reason(json_t *object, const struct enrolment *enrolment) {
+    const struct problem_type *type = problem_type(enrolment->reason_kind);
+
+    if (enrolment->reason_kind == ERR_NONE) {
+        return true;
+    }
+    return set_text(object, "reason", enrolment->reason)
+           && set_text(object, "cause", type->sbi_cause)
+           && set_text(object, "failure", err_name(enrolment->reason_kind));
+}
+
+char *enrolment_render(const struct enrolment *enrolment) {
+    AUTO(json_release)
+    json_t *object = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:o}", "enrolmentId", enrolment->id, "state",
+        state_names[enrolment->state], "nfInstanceId", enrolment->nf, "nfType", enrolment->nf_type,
+        "profile", enrolment_profile(enrolment), "identifiers", enrolment_identifiers(enrolment));
+    char expires[CLOCK_TEXT_SIZE] = "";
+
+    if (enrolment->expires_us != 0) {
+        clock_text(enrolment->expires_us, expires);
+    }
+    if (object == NULL || !set_text(object, "fqdn", enrolment->fqdn)
+        || !set_text(object, "accountUrl", enrolment->account_url)
+        || !set_text(object, "accountThumbprint", enrolment->thumbprint)
+        || !set_text(object, "expires", expires) || !set_reason(object, enrolment)) {
+        return NULL;
+    }
+    return json_text(object);
+}
+
+void enrolment_timeline(const struct enrolment *enrolment, char text[ENROLMENT_TIMELINE_SIZE]) {
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (unsigned i = 1; i < ENROLMENT_INSTANTS; i++) {
+        if (enrolment->t_us[i] != 0) {
+            len += (size_t)snprintf(text + len, ENROLMENT_TIMELINE_SIZE - len, "%st%u=%" PRIu64,
+                                    len == 0 ? "" : ",", i, enrolment->t_us[i]);
+        }
+    }
+}
+
+void enrolment_failure(const struct enrolment *enrolment, struct err *err) {
+    enum err_kind kind = enrolment->reason_kind == ERR_NONE ? ERR_UPSTREAM : enrolment->reason_kind;
+
+    (void)err_set(err, kind, "%s", enrolment->reason == NULL ? "" : enrolment->reason);
+}
+
+void enrolment_id_make(int64_t row, char ret[ENROLMENT_ID_SIZE]) {
+    char random[RNG_ID_SIZE];
+
+    rng_id(random);
+    (void)snprintf(ret, ENROLMENT_ID_SIZE, "%s%" PRId64, random, row);
+}
+
+bool enrolment_id_row(const char *id, int64_t *ret_row) {
+    size_t len = strlen(id);
+    int64_t row = 0;
+
+    if (len < RNG_ID_SIZE || len >= ENROLMENT_ID_SIZE || len > RNG_ID_SIZE + 17
+        || id[RNG_ID_SIZE - 1] == '0') {
+        return false;
+    }
+    for (const char *at = id + RNG_ID_SIZE - 1; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9') {
+            return false;
+        }
+        row = row * 10 + (*at - '0');
+    }
+    *ret_row = row;
+    return true;
+}

@@ -1,0 +1,252 @@
+#include "client/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/acme.h"
+#include "common/json.h"
+#include "common/jwk.h"
+#include "common/jws.h"
+#include "common/log.h"
+#include "common/ossl.h"
+#include "common/problem.h"
+
+#define REQUEST_TIMEOUT_MS 65000 /* a server may hold the answer to a challenge for a while */
+#define REQUEST_ANSWER_MAX (256 * 1024)
+
+struct request {
+    struct upstream *upstream;
+    struct request_spec spec;
+    struct upstream_waiter waiter;
+    struct httpc_call *call;
+    struct loop_timer timer;
+    unsigned nonces, failures, lost; /* tries spent: badNonce, 5xx, no answer */
+    struct trace_context self;
+    uint64_t start_us;
+};
+
+static void request_go(void *ctx);
+
+static void request_free(struct request *request) {
+    free(request->spec.payload);
+    free(request);
+}
+
+/* Call back once, and be gone. */
+static void request_end(struct request *request, const struct request_answer *answer,
+                        const struct err *err) {
+    request_done *done = request->spec.done;
+    void *ctx = request->spec.ctx;
+
+    request_free(request);
+    done(ctx, answer, err);
+}
+
+static void request_later(struct request *request, uint64_t wait_us) {
+    metric_add(stats_count(STATS_RETRIES), 1);
+    loop_timer_set(upstream_loop(request->upstream), &request->timer, clock_wall_us() + wait_us,
+                   request_go, request);
+}
+
+static const char *request_url(const struct request *request) {
+    const struct directory *directory = upstream_directory(request->upstream);
+
+    if (request->spec.url != NULL) {
+        return request->spec.url;
+    }
+    return request->spec.op == STATS_NEW_ACCOUNT ? directory->new_account : directory->new_order;
+}
+
+static char *request_sign(const struct request *request, const char *url, const char *nonce,
+                          struct err *err) {
+    const char *payload = request->spec.payload;
+    AUTO(json_release) json_t *header = json_pack("{s:s,s:s}", "nonce", nonce, "url", url);
+    json_t *who = request->spec.kid == NULL ? jwk_write(request->spec.key, err)
+                                            : json_string(request->spec.kid);
+
+    if (json_object_set_new(header, request->spec.kid == NULL ? "jwk" : "kid", who) != 0) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    return jws_sign(request->spec.key, header, payload, payload == NULL ? 0 : strlen(payload), err);
+}
+
+/* 429 and 503 are not failures but a wish for another time. */
+static bool request_busy(enum err_kind kind) {
+    return kind == ERR_RATE_LIMITED || kind == ERR_OVERLOAD;
+}
+
+static uint64_t request_wait_us(struct request *request, const struct err *err, unsigned attempt) {
+    uint32_t wait_s = err->retry_after_s < REQUEST_RETRY_AFTER_MAX_S ? err->retry_after_s
+                                                                     : REQUEST_RETRY_AFTER_MAX_S;
+
+    return wait_s > 0
+               ? clock_real_delay_us(upstream_clock(request->upstream), (uint64_t)wait_s * 1000000)
+               : upstream_backoff_us(request->upstream, attempt);
+}
+
+/* The server answered with a problem: repeat, or give up. */
+static void request_problem(struct request *request, unsigned status, const struct err *err) {
+    if (err->kind == ERR_BAD_NONCE && request->nonces < REQUEST_NONCE_TRIES) {
+        request->nonces++;
+        metric_add(stats_count(STATS_RETRIES), 1);
+        request_go(request);
+    } else if (request_busy(err->kind)) {
+        request_later(request, request_wait_us(request, err, request->lost++));
+    } else if (status == 404 && request->spec.url == NULL && request->failures == 0) {
+        request->failures++; /* the directory may have changed */
+        upstream_refresh(request->upstream);
+        request_later(request, request_wait_us(request, err, 0));
+    } else if (status >= 500 && request->failures + 1 < REQUEST_FAILURE_TRIES) {
+        request_later(request, request_wait_us(request, err, request->failures++));
+    } else {
+        request_end(request, NULL, err);
+    }
+}
+
+static bool request_type(const struct httpc_answer *answer, const char *wanted) {
+    const char *type = httpc_header(answer, "Content-Type");
+    size_t len = strlen(wanted);
+
+    return type != NULL && strncasecmp(type, wanted, len) == 0
+           && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+}
+
+/* A 2xx: does it hold what this operation must? */
+static void request_success(struct request *request, const struct httpc_answer *from) {
+    AUTO(json_release) json_t *json = NULL;
+    struct err err = {0};
+    const bool chain = request->spec.op == STATS_CERTIFICATE;
+    const char *location = httpc_header(from, "Location");
+    const int64_t now_s = clock_now_s(upstream_clock(request->upstream));
+
+    if (!request_type(from, chain ? ACME_CHAIN_TYPE : "application/json")) {
+        (void)err_set(&err, ERR_UPSTREAM, "%s was answered with another content type than %s",
+                      stats_op_name(request->spec.op),
+                      chain ? ACME_CHAIN_TYPE : "application/json");
+    } else if (!chain && (json = json_read_object(from->body, from->body_len, &err)) == NULL) {
+        err.kind = ERR_UPSTREAM;
+    } else if (request->spec.url == NULL && (location == NULL || !directory_url(location))) {
+        (void)err_set(&err, ERR_UPSTREAM, "%s was answered without a Location",
+                      stats_op_name(request->spec.op)); /* 7.3, 7.4 */
+    }
+    struct request_answer answer = {
+        .status = from->status,
+        .json = json,
+        .body = from->body,
+        .body_len = from->body_len,
+        .location = location != NULL && directory_url(location) ? location : NULL,
+        .retry_after_s = httpc_retry_after_s(from, now_s),
+        .sent_us = from->times.sent_us,
+    };
+    bool good = err.kind == ERR_NONE;
+    request_end(request, good ? &answer : NULL, good ? NULL : &err);
+}
+
+static void request_answered(void *ctx, const struct httpc_answer *answer, const struct err *err) {
+    struct request *request = ctx;
+
+    request->call = NULL;
+    upstream_span(request->upstream, &request->self, &request->spec.parent, request->spec.op,
+                  "server", request->start_us, answer == NULL ? 0 : answer->status);
+    if (answer == NULL && err->kind == ERR_TOO_LARGE) {
+        request_end(request, NULL,
+                    &(struct err){.kind = ERR_UPSTREAM, .detail = "the answer was too large"});
+        return;
+    }
+    if (answer == NULL) {
+        log_line(LOG_WARNING, "request", "lost", "operation=%s kind=%s try=%u",
+                 stats_op_name(request->spec.op), err_name(err->kind), request->lost);
+        request_later(request, upstream_backoff_us(request->upstream, request->lost++));
+        return;
+    }
+    if (answer->status >= 200 && answer->status < 300) {
+        upstream_harvest(request->upstream, answer);
+        request_success(request, answer);
+        return;
+    }
+    const int64_t now_s = clock_now_s(upstream_clock(request->upstream));
+    struct err problem = {0};
+    problem_read(&problem, answer->status, answer->body, answer->body_len,
+                 httpc_retry_after_s(answer, now_s));
+    if (problem.kind == ERR_BAD_NONCE) {
+        metric_add(stats_count(STATS_BAD_NONCES), 1);
+        upstream_flush(request->upstream); /* those kept are likely as old: 6.5 */
+    }
+    upstream_harvest(request->upstream, answer);
+    request_problem(request, answer->status, &problem);
+}
+
+static bool request_send(struct request *request, const char *url, const char *body,
+                         struct err *err) {
+    char trace[UPSTREAM_TRACE_SIZE];
+    const char *headers[] = {"Content-Type: " ACME_JOSE_TYPE, NULL, NULL};
+
+    request->self = trace_child(&request->spec.parent);
+    if (request->self.sampled) {
+        upstream_trace_header(&request->self, trace);
+        headers[1] = trace;
+    }
+    const struct httpc_request http = {.method = "POST",
+                                       .url = url,
+                                       .headers = headers,
+                                       .body = body,
+                                       .body_len = strlen(body),
+                                       .timeout_ms = REQUEST_TIMEOUT_MS,
+                                       .answer_max = REQUEST_ANSWER_MAX};
+    metric_add(stats_requests(request->spec.op), 1);
+    request->start_us = clock_wall_us();
+    request->call =
+        httpc_start(upstream_httpc(request->upstream), &http, request_answered, request, err);
+    return request->call != NULL;
+}
+
+/* Take a nonce, sign, send; wait when there is none. */
+static void request_go(void *ctx) {
+    struct request *request = ctx;
+    char nonce[NONCEPOOL_TEXT_SIZE];
+    struct err err = {0};
+
+    if (!upstream_nonce(request->upstream, &request->waiter, request_go, request, nonce)) {
+        return;
+    }
+    const char *url = request_url(request);
+    AUTO(free) char *body = request_sign(request, url, nonce, &err);
+    if (body == NULL || !request_send(request, url, body, &err)) {
+        log_line(LOG_ERROR, "request", "unsent", "operation=%s kind=%s",
+                 stats_op_name(request->spec.op), err_name(err.kind));
+        request_later(request, upstream_backoff_us(request->upstream, request->lost++));
+    }
+}
+
+struct request *request_start(struct upstream *upstream, const struct request_spec *spec,
+                              struct err *err) {
+    struct request *request = calloc(1, sizeof *request);
+
+    if (request == NULL) {
+        free(spec->payload);
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    request->upstream = upstream;
+    request->spec = *spec;
+    request_go(request);
+    return request;
+}
+
+void request_cancel(struct request *request) {
+    if (request == NULL) {
+        return;
+    }
+    upstream_unwait(request->upstream, &request->waiter);
+    loop_timer_unset(upstream_loop(request->upstream), &request->timer);
+    if (request->call != NULL) {
+        httpc_cancel(request->call);
+    }
+    request_free(request);
+}
+
+bool request_waiting(const struct request *request) {
+    return request != NULL && (request->timer.place != 0 || request->waiter.place != NULL);
+}

@@ -1,0 +1,68 @@
+/* How challenges are met: one row and one file per challenge type.
+ *
+ * A task is one challenge of one authorization.  present publishes its answer or fetches what
+ * proves the authority, fills task->payload and calls task->done; withdraw takes back whatever was
+ * published, and is called exactly once for each task that present was called for. */
+#pragma once
+
+#include <jansson.h>
+
+#include "client/enrolment.h"
+#include "client/upstream.h"
+#include "common/acme.h"
+#include "common/trace.h"
+
+struct solver_http01;
+struct solver_tkauth01;
+
+/* What is configured, in the order of preference. */
+struct solvers {
+    unsigned count;
+    enum acme_challenge_type order[ACME_CHALLENGE__COUNT];
+    struct solver_http01 *http01;     /* borrowed; NULL = not configured */
+    struct solver_tkauth01 *tkauth01; /* likewise */
+};
+
+/* err NULL: presented; payload is there. */
+typedef void solver_done(void *ctx, const struct err *err);
+
+struct solver_task {
+    enum acme_challenge_type type;
+    struct acme_identifier identifier;
+    char *url;                          /* of the challenge; owned */
+    char *token;                        /* of the challenge; owned; NULL = none */
+    char *payload;                      /* the response to POST, filled by present; owned */
+    const struct enrolment *enrolment;  /* whose; borrowed: thumbprint, cca */
+    const struct trace_context *parent; /* borrowed */
+    solver_done *done;
+    void *ctx;
+    void *state; /* the solver's own between present and withdraw */
+};
+
+struct solver {
+    enum acme_challenge_type type;
+    enum acme_identifier_type identifier; /* the kind of name it can prove */
+    bool (*configured)(const struct solvers *solvers);
+    /* done may be called before it returns; on false it is not called. */
+    bool (*present)(const struct solvers *solvers, struct solver_task *task, struct err *err);
+    void (*withdraw)(const struct solvers *solvers, struct solver_task *task);
+};
+
+/* The row of a challenge type; never NULL. */
+const struct solver *solver_of(enum acme_challenge_type type);
+
+/* A configured solver proves names of that type. */
+bool solver_for(const struct solvers *solvers, enum acme_identifier_type type);
+
+/*
+ * Choose among the challenges of a pending authorization by the order of preference, and fill type,
+ * identifier, url and token of the task.
+ * challenges  the authorization's array; borrowed.
+ * ERR_UPSTREAM: none fits (both lists are named), or the chosen one lacks a member.
+ */
+MUST_CHECK bool solver_choose(const struct solvers *solvers,
+                              const struct acme_identifier *identifier, const json_t *challenges,
+                              struct solver_task *task, struct err *err);
+
+/* Free what the task owns; after withdraw. */
+void solver_task_done(struct solver_task *task);

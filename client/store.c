@@ -1,0 +1,401 @@
+/* The writer takes everything queued (at most STORE_BATCH_MAX), applies each change under a
+ * compare-and-set, commits once, and posts the whole batch back to the loop.  A change that finds
+ * another state than it names fails alone and leaves the batch as it is; any other failure rolls
+ * the batch back and every change in it fails. */
+#include "client/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/store_sql.h"
+
+/* First member of whatever is queued. */
+struct node {
+    struct node *next;
+};
+
+struct change {
+    struct node node;
+    bool insert, with_account;
+    enum enrolment_state from;
+    struct enrolment enrolment;
+    struct store_account account;
+    store_saved *saved;
+    void *ctx;
+    struct err err;
+};
+
+struct look {
+    struct node node;
+    int64_t row;
+    char nf[37];
+    char *idempotency;
+    store_found_fn *fn;
+    void *ctx;
+    struct store_found found;
+    struct err err;
+};
+
+struct queue {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping;
+    unsigned count;
+    struct node *first, **last;
+};
+
+struct store {
+    struct loop *loop;
+    struct store_sql *writing, *reading;
+    struct queue changes, looks;
+    pthread_t writer, reader;
+    bool started;
+    int64_t row_last;
+    _Atomic bool writable;
+    _Atomic uint64_t commits, records;
+};
+
+void store_account_done(struct store_account *account) {
+    free(account->sealed);
+    free(account->url);
+    *account = (struct store_account){0};
+}
+
+void store_account_done_auto(struct store_account *account) { store_account_done(account); }
+
+void store_found_done(struct store_found *found) {
+    store_account_done(&found->account);
+    enrolment_done(&found->enrolment);
+    *found = (struct store_found){0};
+}
+
+static void queue_init(struct queue *queue) {
+    (void)pthread_mutex_init(&queue->lock, NULL);
+    (void)pthread_cond_init(&queue->wake, NULL);
+    queue->last = &queue->first;
+}
+
+static void queue_done(struct queue *queue) {
+    (void)pthread_mutex_destroy(&queue->lock);
+    (void)pthread_cond_destroy(&queue->wake);
+}
+
+static void queue_stop(struct queue *queue) {
+    (void)pthread_mutex_lock(&queue->lock);
+    queue->stopping = true;
+    (void)pthread_cond_signal(&queue->wake);
+    (void)pthread_mutex_unlock(&queue->lock);
+}
+
+/* False when max items wait already. */
+static bool queue_add(struct queue *queue, struct node *node, unsigned max) {
+    bool fits = false;
+
+    (void)pthread_mutex_lock(&queue->lock);
+    if (queue->count < max) {
+        node->next = NULL;
+        *queue->last = node;
+        queue->last = &node->next;
+        fits = true;
+        if (queue->count++ == 0) {
+            (void)pthread_cond_signal(&queue->wake);
+        }
+    }
+    (void)pthread_mutex_unlock(&queue->lock);
+    return fits;
+}
+
+/* At most max items, waiting for the first; NULL when stopping and empty. */
+static struct node *queue_take(struct queue *queue, unsigned max) {
+    (void)pthread_mutex_lock(&queue->lock);
+    while (queue->first == NULL && !queue->stopping) {
+        (void)pthread_cond_wait(&queue->wake, &queue->lock);
+    }
+    struct node *list = queue->first;
+    struct node **end = &queue->first;
+    for (unsigned i = 0; i < max && *end != NULL; i++) {
+        end = &(*end)->next;
+        queue->count--;
+    }
+    if (list != NULL) {
+        struct node *rest = *end;
+        *end = NULL;
+        queue->first = rest;
+        queue->last = rest == NULL ? &queue->first : queue->last;
+    }
+    (void)pthread_mutex_unlock(&queue->lock);
+    return list;
+}
+
+static void change_free(struct change *change) {
+    enrolment_done(&change->enrolment);
+    store_account_done(&change->account);
+    free(change);
+}
+
+static void look_free(struct look *look) {
+    store_found_done(&look->found);
+    free(look->idempotency);
+    free(look);
+}
+
+static void deliver_changes(void *ctx) {
+    for (struct node *node = ctx, *next; node != NULL; node = next) {
+        struct change *change = (struct change *)node;
+        next = node->next;
+        change->saved(change->ctx, change->err.kind == ERR_NONE ? NULL : &change->err);
+        change_free(change);
+    }
+}
+
+static bool apply(struct store *store, struct change *change) {
+    struct err *err = &change->err;
+
+    if (!change->insert) {
+        return store_sql_move(store->writing, &change->enrolment, change->from, err);
+    }
+    return (!change->with_account || store_sql_account_put(store->writing, &change->account, err))
+           && store_sql_insert(store->writing, &change->enrolment, err);
+}
+
+static bool commit(struct store *store, struct node *list, struct err *err) {
+    unsigned records = 0;
+
+    if (!store_sql_begin(store->writing, err)) {
+        return false;
+    }
+    for (struct node *node = list; node != NULL; node = node->next) {
+        struct change *change = (struct change *)node;
+        if (apply(store, change)) {
+            records++;
+        } else if (change->err.kind != ERR_CONFLICT) {
+            *err = change->err;
+            store_sql_rollback(store->writing);
+            return false;
+        }
+    }
+    if (!store_sql_commit(store->writing, err)) {
+        store_sql_rollback(store->writing);
+        return false;
+    }
+    atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&store->records, records, memory_order_relaxed);
+    return true;
+}
+
+static void *writer_main(void *arg) {
+    struct store *store = arg;
+
+    for (struct node *list; (list = queue_take(&store->changes, STORE_BATCH_MAX)) != NULL;) {
+        struct err err = {0};
+        bool good = commit(store, list, &err);
+        atomic_store(&store->writable, good);
+        for (struct node *node = list; !good && node != NULL; node = node->next) {
+            ((struct change *)node)->err = err;
+        }
+        loop_post(store->loop, deliver_changes, list);
+    }
+    return NULL;
+}
+
+static void deliver_look(void *ctx) {
+    struct look *look = ctx;
+
+    look->fn(look->ctx, &look->found, look->err.kind == ERR_NONE ? NULL : &look->err);
+    look_free(look);
+}
+
+/* Whatever goes wrong stands in look->err. */
+static bool look_up(struct store *store, struct look *look) {
+    struct err *err = &look->err;
+
+    if (look->nf[0] == '\0') {
+        return store_sql_find(store->reading, look->row, &look->found, err);
+    }
+    return store_sql_account(store->reading, look->nf, &look->found, err)
+           && (!look->found.found_account || look->idempotency == NULL
+               || store_sql_find_key(store->reading, look->nf, look->idempotency, &look->found,
+                                     err));
+}
+
+static void *reader_main(void *arg) {
+    struct store *store = arg;
+
+    for (struct node *node; (node = queue_take(&store->looks, 1)) != NULL;) {
+        struct look *look = (struct look *)node;
+        look_up(store, look);
+        loop_post(store->loop, deliver_look, look);
+    }
+    return NULL;
+}
+
+static bool start_threads(struct store *store, struct err *err) {
+    if (pthread_create(&store->writer, NULL, writer_main, store) != 0) {
+        return err_set(err, ERR_STORE, "could not start a thread");
+    }
+    if (pthread_create(&store->reader, NULL, reader_main, store) != 0) {
+        queue_stop(&store->changes);
+        (void)pthread_join(store->writer, NULL);
+        return err_set(err, ERR_STORE, "could not start a thread");
+    }
+    store->started = true;
+    return true;
+}
+
+struct store *store_open(const char *path, struct loop *loop, struct err *err) {
+    AUTO(store_close) struct store *store = calloc(1, sizeof *store);
+
+    if (store == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    store->loop = loop;
+    store->writable = true;
+    queue_init(&store->changes);
+    queue_init(&store->looks);
+    store->writing = store_sql_open(path, true, err);
+    if (store->writing == NULL) {
+        return NULL;
+    }
+    store->reading = store_sql_open(path, false, err);
+    if (store->reading == NULL || !store_sql_row_max(store->reading, &store->row_last, err)
+        || !start_threads(store, err)) {
+        return NULL;
+    }
+    return TAKE(store);
+}
+
+void store_close(struct store *store) {
+    if (store == NULL) {
+        return;
+    }
+    if (store->started) {
+        queue_stop(&store->changes);
+        queue_stop(&store->looks);
+        (void)pthread_join(store->writer, NULL);
+        (void)pthread_join(store->reader, NULL);
+    }
+    store_sql_close(store->writing);
+    store_sql_close(store->reading);
+    queue_done(&store->changes);
+    queue_done(&store->looks);
+    free(store);
+}
+
+bool store_writable(const struct store *store) { return atomic_load(&store->writable); }
+
+int64_t store_row_next(struct store *store) { return ++store->row_last; }
+
+static bool account_copy(const struct store_account *from, struct store_account *ret) {
+    *ret = *from;
+    ret->sealed = malloc(from->sealed_len);
+    ret->url = from->url == NULL ? NULL : strdup(from->url);
+    if (ret->sealed == NULL || (from->url != NULL && ret->url == NULL)) {
+        store_account_done(ret);
+        return false;
+    }
+    memcpy(ret->sealed, from->sealed, from->sealed_len);
+    return true;
+}
+
+static struct change *change_new(const struct enrolment *enrolment, store_saved *saved, void *ctx,
+                                 struct err *err) {
+    struct change *change = calloc(1, sizeof *change);
+
+    if (change == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    if (!enrolment_copy(enrolment, &change->enrolment, err)) {
+        free(change);
+        return NULL;
+    }
+    change->saved = saved;
+    change->ctx = ctx;
+    return change;
+}
+
+/* Each live enrolment has at most one change under way, so their limit bounds this queue too. */
+static void change_queue(struct store *store, struct change *change) {
+    (void)queue_add(&store->changes, &change->node, UINT32_MAX);
+}
+
+static bool copy_once(const char *from, char **ret) {
+    *ret = from == NULL ? NULL : strdup(from);
+    return from == NULL || *ret != NULL;
+}
+
+bool store_insert(struct store *store, const struct enrolment *enrolment,
+                  const struct store_account *account, store_saved *saved, void *ctx,
+                  struct err *err) {
+    struct change *change = change_new(enrolment, saved, ctx, err);
+
+    if (change == NULL) {
+        return false;
+    }
+    change->insert = true;
+    change->with_account = account != NULL;
+    if (!copy_once(enrolment->cca, &change->enrolment.cca)
+        || (account != NULL && !account_copy(account, &change->account))) {
+        change_free(change);
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
+    change_queue(store, change);
+    return true;
+}
+
+bool store_move(struct store *store, const struct enrolment *enrolment, enum enrolment_state from,
+                store_saved *saved, void *ctx, struct err *err) {
+    struct change *change = change_new(enrolment, saved, ctx, err);
+
+    if (change == NULL) {
+        return false;
+    }
+    change->from = from;
+    if (enrolment->state == ENROLMENT_ISSUED
+        && !copy_once(enrolment->chain, &change->enrolment.chain)) {
+        change_free(change);
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
+    change_queue(store, change);
+    return true;
+}
+
+static bool look_queue(struct store *store, const struct look *wanted, const char *idempotency,
+                       struct err *err) {
+    struct look *look = malloc(sizeof *look);
+
+    if (look == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
+    *look = *wanted;
+    if (!copy_once(idempotency, &look->idempotency)
+        || !queue_add(&store->looks, &look->node, STORE_READS_MAX)) {
+        look_free(look);
+        return err_set(err, ERR_OVERLOAD, "too many look-ups are waiting");
+    }
+    return true;
+}
+
+bool store_find(struct store *store, int64_t row, store_found_fn *fn, void *ctx, struct err *err) {
+    return look_queue(store, &(struct look){.row = row, .fn = fn, .ctx = ctx}, NULL, err);
+}
+
+bool store_tenant(struct store *store, const char *nf, const char *idempotency, store_found_fn *fn,
+                  void *ctx, struct err *err) {
+    struct look look = {.fn = fn, .ctx = ctx};
+
+    (void)memcpy(look.nf, nf, strnlen(nf, sizeof look.nf - 1));
+    return look_queue(store, &look, idempotency, err);
+}
+
+bool store_resume(struct store *store, store_found_fn *fn, void *ctx, struct err *err) {
+    /* before any look-up is queued, so the reading connection is this thread's alone */
+    return store_sql_live(store->reading, fn, ctx, err);
+}
+
+uint64_t store_commits(const struct store *store) { return atomic_load(&store->commits); }
+
+uint64_t store_commit_records(const struct store *store) { return atomic_load(&store->records); }

@@ -1,0 +1,414 @@
+/* Four tables, so that a transition rewrites one small row: `enrolment` is written once, `progress`
+ * at each transition, `certificate` once, `account` twice in an NF's life.  Ids carry their row
+ * number, so no index on them is kept up. */
+#include "client/store_sql.h"
+
+#include <assert.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SQL_BUSY_MS 5000
+
+enum sql {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_ACCOUNT_PUT,
+    SQL_ACCOUNT_URL,
+    SQL_INSERT,
+    SQL_INSERT_PROGRESS,
+    SQL_MOVE,
+    SQL_CHAIN,
+    SQL_CCA_DROP,
+    SQL_ROW_MAX,
+    SQL_FIND,
+    SQL_FIND_KEY,
+    SQL_LIVE,
+    SQL_ACCOUNT,
+    SQL__COUNT
+};
+
+#define SQL_COLUMNS                                                                                \
+    "SELECT e.row, e.id, e.nf, e.nf_type, e.fqdn, e.profile, e.idempotency, e.cca, e.with_nf, "    \
+    "e.with_dns, p.state, p.reason_kind, p.reason, p.order_url, p.finalize_url, p.expires, "       \
+    "p.csr, "                                                                                      \
+    "p.t1, p.t2, p.t3, p.t4, p.t5, p.t6, p.t8, a.url, a.thumbprint, c.chain "                      \
+    "FROM enrolment e JOIN progress p ON p.row = e.row JOIN account a ON a.nf = e.nf "             \
+    "LEFT JOIN certificate c ON c.row = e.row "
+
+/* clang-format off */
+static const char *const texts[] = {
+    [SQL_BEGIN]       = "BEGIN IMMEDIATE",
+    [SQL_COMMIT]      = "COMMIT",
+    [SQL_ROLLBACK]    = "ROLLBACK",
+    [SQL_ACCOUNT_PUT] = "INSERT OR IGNORE INTO account(nf, sealed, thumbprint, url) VALUES(?,?,?,?)",
+    [SQL_ACCOUNT_URL] = "UPDATE account SET url=?1 WHERE nf=?2 AND url IS NOT ?1",
+    [SQL_INSERT]      = "INSERT INTO enrolment(row, id, nf, nf_type, fqdn, profile, idempotency,"
+                        " cca, with_nf, with_dns) VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [SQL_INSERT_PROGRESS] = "INSERT INTO progress(row, state, t1, t2) VALUES(?,?,?,?)",
+    [SQL_MOVE]        = "UPDATE progress SET state=?1, reason_kind=?2, reason=?3, order_url=?4,"
+                        " finalize_url=?5, expires=?6, csr=?7, t1=?8, t2=?9, t3=?10, t4=?11,"
+                        " t5=?12, t6=?13, t8=?14 WHERE row=?15 AND state=?16",
+    [SQL_CHAIN]       = "INSERT OR REPLACE INTO certificate(row, chain) VALUES(?,?)",
+    [SQL_CCA_DROP]    = "UPDATE enrolment SET cca=NULL WHERE row=?",
+    [SQL_ROW_MAX]     = "SELECT coalesce(max(row), 0) FROM enrolment",
+    [SQL_FIND]        = SQL_COLUMNS "WHERE e.row=?",
+    [SQL_FIND_KEY]    = SQL_COLUMNS "WHERE e.nf=? AND e.idempotency=? ORDER BY e.row DESC LIMIT 1",
+    [SQL_LIVE]        = SQL_COLUMNS "WHERE p.state NOT IN ('ISSUED','FAILED','WITHDRAWN')",
+    [SQL_ACCOUNT]     = "SELECT nf, sealed, thumbprint, url FROM account WHERE nf=?",
+};
+/* clang-format on */
+static_assert(COUNT(texts) == SQL__COUNT, "a statement has no text");
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS account(nf TEXT PRIMARY KEY, sealed BLOB NOT NULL,"
+    " thumbprint TEXT NOT NULL, url TEXT) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS enrolment(row INTEGER PRIMARY KEY, id TEXT NOT NULL,"
+    " nf TEXT NOT NULL, nf_type TEXT NOT NULL, fqdn TEXT, profile TEXT, idempotency TEXT, cca TEXT,"
+    " with_nf INTEGER NOT NULL, with_dns INTEGER NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS enrolment_nf ON enrolment(nf);"
+    "CREATE TABLE IF NOT EXISTS progress(row INTEGER PRIMARY KEY, state TEXT NOT NULL,"
+    " reason_kind TEXT, reason TEXT, order_url TEXT, finalize_url TEXT, expires INTEGER, csr BLOB,"
+    " t1 INTEGER, t2 INTEGER, t3 INTEGER, t4 INTEGER, t5 INTEGER, t6 INTEGER, t8 INTEGER);"
+    "CREATE TABLE IF NOT EXISTS certificate(row INTEGER PRIMARY KEY, chain TEXT NOT NULL);"
+    "PRAGMA user_version = 1;";
+
+struct store_sql {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL__COUNT];
+};
+
+static bool sql_failed(struct store_sql *sql, struct err *err) {
+    (void)err_set(err, ERR_STORE, "the store failed");
+    return err_cause(err, "%s", sqlite3_errmsg(sql->db));
+}
+
+static bool sql_setup(struct store_sql *sql, bool write, struct err *err) {
+    const char *const pragmas =
+        write ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" : "PRAGMA query_only = 1;";
+
+    (void)sqlite3_busy_timeout(sql->db, SQL_BUSY_MS);
+    if (sqlite3_exec(sql->db, pragmas, NULL, NULL, NULL) != SQLITE_OK
+        || (write && sqlite3_exec(sql->db, schema, NULL, NULL, NULL) != SQLITE_OK)) {
+        return sql_failed(sql, err);
+    }
+    for (unsigned i = 0; i < SQL__COUNT; i++) {
+        if (sqlite3_prepare_v3(sql->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &sql->statements[i], NULL)
+            != SQLITE_OK) {
+            return sql_failed(sql, err);
+        }
+    }
+    return true;
+}
+
+struct store_sql *store_sql_open(const char *path, bool write, struct err *err) {
+    AUTO(store_sql_close) struct store_sql *sql = calloc(1, sizeof *sql);
+    const int flags =
+        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (write ? SQLITE_OPEN_CREATE : 0);
+
+    if (sql == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    if (sqlite3_open_v2(path, &sql->db, flags, NULL) != SQLITE_OK) {
+        (void)err_set(err, ERR_STORE, "could not open the store %s", path);
+        (void)err_cause(err, "%s", sqlite3_errmsg(sql->db));
+        return NULL;
+    }
+    return sql_setup(sql, write, err) ? TAKE(sql) : NULL;
+}
+
+void store_sql_close(struct store_sql *sql) {
+    if (sql != NULL) {
+        for (unsigned i = 0; i < SQL__COUNT; i++) {
+            (void)sqlite3_finalize(sql->statements[i]);
+        }
+        (void)sqlite3_close(sql->db);
+        free(sql);
+    }
+}
+
+/* Run a bound statement to its end and make it ready for the next use. */
+static bool sql_run(struct store_sql *sql, enum sql which, struct err *err) {
+    sqlite3_stmt *statement = sql->statements[which];
+    bool good = sqlite3_step(statement) == SQLITE_DONE || sql_failed(sql, err);
+
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return good;
+}
+
+bool store_sql_begin(struct store_sql *sql, struct err *err) {
+    return sql_run(sql, SQL_BEGIN, err);
+}
+
+bool store_sql_commit(struct store_sql *sql, struct err *err) {
+    return sql_run(sql, SQL_COMMIT, err);
+}
+
+void store_sql_rollback(struct store_sql *sql) {
+    struct err ignored = {0};
+
+    (void)sql_run(sql, SQL_ROLLBACK, &ignored);
+}
+
+/* Binding cannot fail for short values under a valid index: a failure shows at the step. */
+static void bind_text(sqlite3_stmt *statement, int at, const char *text) {
+    if (text != NULL) {
+        (void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+    }
+}
+
+static void bind_blob(sqlite3_stmt *statement, int at, const void *data, size_t len) {
+    if (data != NULL) {
+        (void)sqlite3_bind_blob(statement, at, data, (int)len, SQLITE_STATIC);
+    }
+}
+
+static void bind_instant(sqlite3_stmt *statement, int at, uint64_t us) {
+    if (us != 0) {
+        (void)sqlite3_bind_int64(statement, at, (sqlite3_int64)us);
+    }
+}
+
+bool store_sql_account_put(struct store_sql *sql, const struct store_account *account,
+                           struct err *err) {
+    sqlite3_stmt *statement = sql->statements[SQL_ACCOUNT_PUT];
+
+    bind_text(statement, 1, account->nf);
+    bind_blob(statement, 2, account->sealed, account->sealed_len);
+    bind_text(statement, 3, account->thumbprint);
+    bind_text(statement, 4, account->url);
+    return sql_run(sql, SQL_ACCOUNT_PUT, err);
+}
+
+bool store_sql_insert(struct store_sql *sql, const struct enrolment *enrolment, struct err *err) {
+    sqlite3_stmt *statement = sql->statements[SQL_INSERT];
+
+    (void)sqlite3_bind_int64(statement, 1, enrolment->row);
+    bind_text(statement, 2, enrolment->id);
+    bind_text(statement, 3, enrolment->nf);
+    bind_text(statement, 4, enrolment->nf_type);
+    bind_text(statement, 5, enrolment->fqdn);
+    bind_text(statement, 6, enrolment->profile);
+    bind_text(statement, 7, enrolment->idempotency);
+    bind_text(statement, 8, enrolment->cca);
+    (void)sqlite3_bind_int(statement, 9, enrolment->with_nf_instance);
+    (void)sqlite3_bind_int(statement, 10, enrolment->with_dns);
+    if (!sql_run(sql, SQL_INSERT, err)) {
+        return false;
+    }
+    statement = sql->statements[SQL_INSERT_PROGRESS];
+    (void)sqlite3_bind_int64(statement, 1, enrolment->row);
+    bind_text(statement, 2, enrolment_state_name(enrolment->state));
+    bind_instant(statement, 3, enrolment->t_us[1]);
+    bind_instant(statement, 4, enrolment->t_us[2]);
+    return sql_run(sql, SQL_INSERT_PROGRESS, err);
+}
+
+static bool sql_account_url(struct store_sql *sql, const struct enrolment *enrolment,
+                            struct err *err) {
+    sqlite3_stmt *statement = sql->statements[SQL_ACCOUNT_URL];
+
+    bind_text(statement, 1, enrolment->account_url);
+    bind_text(statement, 2, enrolment->nf);
+    return sql_run(sql, SQL_ACCOUNT_URL, err);
+}
+
+static bool sql_terminal(struct store_sql *sql, const struct enrolment *enrolment,
+                         struct err *err) {
+    if (enrolment->chain != NULL) {
+        (void)sqlite3_bind_int64(sql->statements[SQL_CHAIN], 1, enrolment->row);
+        bind_text(sql->statements[SQL_CHAIN], 2, enrolment->chain);
+        if (!sql_run(sql, SQL_CHAIN, err)) {
+            return false;
+        }
+    }
+    (void)sqlite3_bind_int64(sql->statements[SQL_CCA_DROP], 1, enrolment->row);
+    return sql_run(sql, SQL_CCA_DROP, err);
+}
+
+bool store_sql_move(struct store_sql *sql, const struct enrolment *enrolment,
+                    enum enrolment_state from, struct err *err) {
+    static const unsigned instants[] = {1, 2, 3, 4, 5, 6, 8};
+    sqlite3_stmt *statement = sql->statements[SQL_MOVE];
+
+    bind_text(statement, 1, enrolment_state_name(enrolment->state));
+    bind_text(statement, 2,
+              enrolment->reason_kind == ERR_NONE ? NULL : err_name(enrolment->reason_kind));
+    bind_text(statement, 3, enrolment->reason);
+    bind_text(statement, 4, enrolment->order_url);
+    bind_text(statement, 5, enrolment->finalize_url);
+    bind_instant(statement, 6, enrolment->expires_us);
+    bind_blob(statement, 7, enrolment->csr, enrolment->csr_len);
+    for (unsigned i = 0; i < COUNT(instants); i++) {
+        bind_instant(statement, 8 + (int)i, enrolment->t_us[instants[i]]);
+    }
+    (void)sqlite3_bind_int64(statement, 15, enrolment->row);
+    bind_text(statement, 16, enrolment_state_name(from));
+    if (!sql_run(sql, SQL_MOVE, err)) {
+        return false;
+    }
+    if (sqlite3_changes(sql->db) != 1) {
+        return err_set(err, ERR_CONFLICT, "the enrolment was not in state %s",
+                       enrolment_state_name(from));
+    }
+    if ((enrolment->state == ENROLMENT_ACCOUNT || enrolment->state == ENROLMENT_AUTHORISED)
+        && !sql_account_url(sql, enrolment, err)) {
+        return false;
+    }
+    return enrolment_live(enrolment->state) || sql_terminal(sql, enrolment, err);
+}
+
+static char *column_text(sqlite3_stmt *statement, int at) {
+    const unsigned char *text = sqlite3_column_text(statement, at);
+
+    return text == NULL ? NULL : strdup((const char *)text);
+}
+
+static void column_copy(sqlite3_stmt *statement, int at, char *out, size_t size) {
+    const unsigned char *text = sqlite3_column_text(statement, at);
+    size_t len = text == NULL ? 0 : strlen((const char *)text);
+
+    len = len < size ? len : size - 1;
+    if (len > 0) {
+        memcpy(out, text, len);
+    }
+    out[len] = '\0';
+}
+
+static unsigned char *column_blob(sqlite3_stmt *statement, int at, size_t *ret_len) {
+    const void *data = sqlite3_column_blob(statement, at);
+    size_t len = (size_t)sqlite3_column_bytes(statement, at);
+    unsigned char *copy = data == NULL || len == 0 ? NULL : malloc(len);
+
+    if (copy != NULL) {
+        memcpy(copy, data, len);
+        *ret_len = len;
+    }
+    return copy;
+}
+
+static enum err_kind kind_of_name(const char *name) {
+    for (unsigned kind = ERR_NONE + 1; kind < ERR__COUNT; kind++) {
+        if (strcmp(name, err_name((enum err_kind)kind)) == 0) {
+            return (enum err_kind)kind;
+        }
+    }
+    return name[0] == '\0' ? ERR_NONE : ERR_UPSTREAM;
+}
+
+/* One row of SQL_COLUMNS. */
+static bool read_enrolment(sqlite3_stmt *row, struct enrolment *ret, struct err *err) {
+    char state[32], kind[64];
+
+    *ret = (struct enrolment){.row = sqlite3_column_int64(row, 0)};
+    column_copy(row, 1, ret->id, sizeof ret->id);
+    column_copy(row, 2, ret->nf, sizeof ret->nf);
+    column_copy(row, 3, ret->nf_type, sizeof ret->nf_type);
+    ret->fqdn = column_text(row, 4);
+    ret->profile = column_text(row, 5);
+    ret->idempotency = column_text(row, 6);
+    ret->cca = column_text(row, 7);
+    ret->with_nf_instance = sqlite3_column_int(row, 8) != 0;
+    ret->with_dns = sqlite3_column_int(row, 9) != 0;
+    column_copy(row, 10, state, sizeof state);
+    column_copy(row, 11, kind, sizeof kind);
+    ret->reason_kind = kind_of_name(kind);
+    ret->reason = column_text(row, 12);
+    ret->order_url = column_text(row, 13);
+    ret->finalize_url = column_text(row, 14);
+    ret->expires_us = (uint64_t)sqlite3_column_int64(row, 15);
+    ret->csr = column_blob(row, 16, &ret->csr_len);
+    for (int i = 1; i <= 6; i++) {
+        ret->t_us[i] = (uint64_t)sqlite3_column_int64(row, 16 + i);
+    }
+    ret->t_us[8] = (uint64_t)sqlite3_column_int64(row, 23);
+    ret->account_url = column_text(row, 24);
+    column_copy(row, 25, ret->thumbprint, sizeof ret->thumbprint);
+    ret->chain = column_text(row, 26);
+    return enrolment_state_parse(state, &ret->state)
+           || err_set(err, ERR_STORE, "a stored enrolment has no known state");
+}
+
+/* Step a bound look-up once. */
+static bool sql_find(struct store_sql *sql, enum sql which, struct store_found *found,
+                     struct err *err) {
+    sqlite3_stmt *statement = sql->statements[which];
+    int outcome = sqlite3_step(statement);
+    bool good = outcome == SQLITE_ROW || outcome == SQLITE_DONE || sql_failed(sql, err);
+
+    if (outcome == SQLITE_ROW) {
+        good = read_enrolment(statement, &found->enrolment, err);
+        found->found_enrolment = good;
+    }
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return good;
+}
+
+bool store_sql_find(struct store_sql *sql, int64_t row, struct store_found *found,
+                    struct err *err) {
+    (void)sqlite3_bind_int64(sql->statements[SQL_FIND], 1, row);
+    return sql_find(sql, SQL_FIND, found, err);
+}
+
+bool store_sql_find_key(struct store_sql *sql, const char *nf, const char *idempotency,
+                        struct store_found *found, struct err *err) {
+    bind_text(sql->statements[SQL_FIND_KEY], 1, nf);
+    bind_text(sql->statements[SQL_FIND_KEY], 2, idempotency);
+    return sql_find(sql, SQL_FIND_KEY, found, err);
+}
+
+bool store_sql_account(struct store_sql *sql, const char *nf, struct store_found *found,
+                       struct err *err) {
+    sqlite3_stmt *statement = sql->statements[SQL_ACCOUNT];
+
+    bind_text(statement, 1, nf);
+    int outcome = sqlite3_step(statement);
+    bool good = outcome == SQLITE_ROW || outcome == SQLITE_DONE || sql_failed(sql, err);
+    if (outcome == SQLITE_ROW) {
+        struct store_account *account = &found->account;
+        column_copy(statement, 0, account->nf, sizeof account->nf);
+        account->sealed = column_blob(statement, 1, &account->sealed_len);
+        column_copy(statement, 2, account->thumbprint, sizeof account->thumbprint);
+        account->url = column_text(statement, 3);
+        found->found_account = true;
+    }
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return good;
+}
+
+bool store_sql_row_max(struct store_sql *sql, int64_t *ret, struct err *err) {
+    sqlite3_stmt *statement = sql->statements[SQL_ROW_MAX];
+    bool good = sqlite3_step(statement) == SQLITE_ROW || sql_failed(sql, err);
+
+    if (good) {
+        *ret = sqlite3_column_int64(statement, 0);
+    }
+    (void)sqlite3_reset(statement);
+    return good;
+}
+
+bool store_sql_live(struct store_sql *sql, store_found_fn *fn, void *ctx, struct err *err) {
+    sqlite3_stmt *statement = sql->statements[SQL_LIVE];
+    bool good = true;
+    int outcome = sqlite3_step(statement);
+
+    for (; good && outcome == SQLITE_ROW; outcome = good ? sqlite3_step(statement) : outcome) {
+        struct store_found found = {0};
+        good = read_enrolment(statement, &found.enrolment, err)
+               && store_sql_account(sql, found.enrolment.nf, &found, err);
+        found.found_enrolment = good;
+        if (good) {
+            fn(ctx, &found, NULL);
+        }
+        store_found_done(&found);
+    }
+    good = good && (outcome == SQLITE_DONE || sql_failed(sql, err));
+    (void)sqlite3_reset(statement);
+    return good;
+}

@@ -1,0 +1,77 @@
+/* What all requests to the ACME server share: connections, the directory, nonces, back-off and
+ * spans.  One loop thread.
+ *
+ * The directory is fetched at start and again when the server has moved its resources; until it is
+ * there requests wait.  A nonce comes from the pool; only when that is empty newNonce is asked,
+ * once for each request that waits, at most UPSTREAM_HEADS_MAX at a time. */
+#pragma once
+
+#include "client/directory.h"
+#include "client/noncepool.h"
+#include "client/stats.h"
+#include "common/clock.h"
+#include "common/httpc.h"
+#include "common/loop.h"
+#include "common/rng.h"
+#include "common/trace.h"
+
+#define UPSTREAM_HEADS_MAX 8
+#define UPSTREAM_BACKOFF_FIRST_US 500000
+#define UPSTREAM_BACKOFF_MAX_US 60000000
+
+struct upstream;
+
+struct upstream_options {
+    struct loop *loop;
+    struct httpc *httpc;       /* borrowed for the life */
+    const struct clock *clock; /* likewise */
+    struct trace *trace;       /* likewise */
+    uint64_t seed;             /* of the jitter */
+    const char *directory_url; /* borrowed */
+};
+struct upstream *upstream_new(const struct upstream_options *options, struct err *err);
+void upstream_free(struct upstream *upstream); /* nobody may be waiting */
+AUTO_DEFINE(struct upstream, upstream_free)
+
+struct loop *upstream_loop(const struct upstream *upstream);
+struct httpc *upstream_httpc(const struct upstream *upstream);
+const struct clock *upstream_clock(const struct upstream *upstream);
+struct trace *upstream_trace(const struct upstream *upstream);
+
+/* Fetch the directory now, unless a fetch is under way. */
+void upstream_refresh(struct upstream *upstream);
+/* NULL until it was fetched; borrowed until the next turn of the loop. */
+const struct directory *upstream_directory(const struct upstream *upstream);
+/* Neither directory nor nonces can be had at present: the server is down. */
+bool upstream_down(const struct upstream *upstream);
+
+/* A place in the queue for a nonce; in the caller's memory, {0} when not waiting. */
+struct upstream_waiter {
+    struct upstream_waiter *next, **place;
+    loop_call *fn;
+    void *ctx;
+};
+/*
+ * True: directory and nonce are there, nonce moved out.  False: fn(ctx) is called once, later, when
+ * it is worth trying again; until then upstream_unwait may take the place back.
+ */
+MUST_CHECK bool upstream_nonce(struct upstream *upstream, struct upstream_waiter *waiter,
+                               loop_call *fn, void *ctx, char nonce[NONCEPOOL_TEXT_SIZE]);
+void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter);
+
+/* Keep the answer's Replay-Nonce, and serve who waits for one. */
+void upstream_harvest(struct upstream *upstream, const struct httpc_answer *answer);
+/* The server refused a nonce: forget those kept. */
+void upstream_flush(struct upstream *upstream);
+
+/* Jittered exponential back-off: between half and all of min(60 s, 0.5 s doubled attempt times). */
+uint64_t upstream_backoff_us(struct upstream *upstream, unsigned attempt);
+
+/* Count a request and record its CLIENT span under parent (unsampled: nothing).
+ * status 0: no answer. */
+void upstream_span(struct upstream *upstream, const struct trace_context *self,
+                   const struct trace_context *parent, enum stats_op op, const char *peer,
+                   uint64_t start_us, unsigned status);
+/* "traceparent: …" for a header list. */
+#define UPSTREAM_TRACE_SIZE (TRACE_PARENT_SIZE + 16)
+void upstream_trace_header(const struct trace_context *self, char text[UPSTREAM_TRACE_SIZE]);
