@@ -55,7 +55,8 @@ CURL *httpc_easy_new(const struct httpc_shape *shape) {
     (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, shape->options.no_verify ? 0L : 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, shape->options.no_verify ? 0L : 2L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST,
+                           shape->options.no_verify || shape->options.peer_uuid != NULL ? 0L : 2L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, shape);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE,
@@ -104,8 +105,8 @@ static void set_method(const struct httpc_call *call, const struct httpc_request
     bool post = strcmp(request->method, "POST") == 0;
     bool put = strcmp(request->method, "PUT") == 0;
 
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL); /* makes it a POST, even so */
     (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
     (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
     if (strcmp(request->method, "HEAD") == 0) {
         (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);

@@ -272,10 +272,10 @@ static bool daemon_start(struct httpd *httpd, struct err *err) {
         flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, httpd->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, httpd,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, httpd, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, httpd, MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
-        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTPD_CONNECTION_MEMORY, MHD_OPTION_ARRAY, tls, MHD_OPTION_ARRAY, pool,
-        MHD_OPTION_END);
+        on_connection, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+        options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTPD_CONNECTION_MEMORY, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
     if (httpd->daemon == NULL) {
         return err_set(err, ERR_CONFIG, "cannot serve on %s", options->listen);
     }
