@@ -249,8 +249,8 @@ struct httpc *httpc_new(const struct httpc_options *options, struct err *err) {
         if (options->connections_max == 0) {
             httpc->shape.options.connections_max = 1;
         }
-        httpc->shape.tls =
-            (struct tls_client){options->trust, options->chain, options->key, options->clock};
+        httpc->shape.tls = (struct tls_client){options->trust, options->chain, options->key,
+                                               options->clock, options->peer_uuid};
         if (set_up_multi(httpc)) {
             return httpc;
         }

@@ -14,15 +14,17 @@
 struct httpc;
 
 struct httpc_options {
-    struct loop *loop;         /* everything below happens on its thread */
-    X509_STORE *trust;         /* server authentication; borrowed, kept for the httpc's life; NULL:
-                                  plain http only, or with no_verify */
-    X509_CHAIN *chain;         /* own certificate, leaf first; borrowed for the life; or NULL */
-    EVP_PKEY *key;             /* likewise */
-    unsigned connections_max;  /* per host; further requests wait inside; 0 = 1 */
-    bool no_verify;            /* http-01 redirects to https only, RFC 8555 8.3 */
-    bool keep_session;         /* TLS resumption within this httpc */
-    const char *user_agent;    /* RFC 8555 6.1; borrowed */
+    struct loop *loop;        /* everything below happens on its thread */
+    X509_STORE *trust;        /* server authentication; borrowed, kept for the httpc's life; NULL:
+                                 plain http only, or with no_verify */
+    X509_CHAIN *chain;        /* own certificate, leaf first; borrowed for the life; or NULL */
+    EVP_PKEY *key;            /* likewise */
+    unsigned connections_max; /* per host; further requests wait inside; 0 = 1 */
+    bool no_verify;           /* http-01 redirects to https only, RFC 8555 8.3 */
+    bool keep_session;        /* TLS resumption within this httpc */
+    const char *user_agent;   /* RFC 8555 6.1; borrowed */
+    const char *peer_uuid; /* the server is an NF known by this id (SAN urn:uuid:, TS 33.310), not
+                              by the URL's host; borrowed for the life; or NULL */
     const struct clock *clock; /* at which certificates must be valid; borrowed; NULL: real */
 };
 struct httpc *httpc_new(const struct httpc_options *options, struct err *err);

@@ -45,9 +45,10 @@ bool tls_session_accepted(struct tls_peer *peer, void *session);
 
 /* The client's side: set up an SSL_CTX from objects already in memory. */
 struct tls_client {
-    X509_STORE *trust; /* all four borrowed; any may be NULL */
+    X509_STORE *trust; /* all borrowed; any may be NULL */
     X509_CHAIN *chain; /* leaf first */
     EVP_PKEY *key;
     const struct clock *clock;
+    const char *peer_uuid; /* the server must be the NF of this id; outlives ctx */
 };
 MUST_CHECK bool tls_client_prepare(const struct tls_client *client, SSL_CTX *ctx);
