@@ -26,8 +26,7 @@ static bool phase_over(const struct arrival *arrival, const struct scenario_phas
 /* The next phase begins when this one was to end, however late we are. */
 static void phase_next(struct arrival *arrival, const struct scenario_phase *phase,
                        uint64_t due_us) {
-    arrival->phase_start_us =
-        phase->for_us != 0 ? arrival->phase_start_us + phase->for_us : due_us;
+    arrival->phase_start_us = phase->for_us != 0 ? arrival->phase_start_us + phase->for_us : due_us;
     arrival->phase++;
     arrival->phase_offered = 0;
 }

@@ -16,10 +16,10 @@ char *cca_make(const struct cca_spec *spec, X509_CHAIN *chain, EVP_PKEY *key, st
 
     rng_id(jti);
     AUTO(json_release)
-    json_t *claims = json_pack(
-        "{s:s, s:I, s:I, s:s, s:[s], s:s, s:s}", "sub", spec->uuid, "iat",
-        (json_int_t)spec->now_s, "exp", (json_int_t)(spec->now_s + spec->lifetime_s), "jti", jti,
-        "aud", CCA_AUDIENCE, "nfType", spec->type, "client", spec->client);
+    json_t *claims =
+        json_pack("{s:s, s:I, s:I, s:s, s:[s], s:s, s:s}", "sub", spec->uuid, "iat",
+                  (json_int_t)spec->now_s, "exp", (json_int_t)(spec->now_s + spec->lifetime_s),
+                  "jti", jti, "aud", CCA_AUDIENCE, "nfType", spec->type, "client", spec->client);
     if (claims == NULL
         || (spec->fqdn != NULL
             && json_object_set_new(claims, "fqdn", json_string(spec->fqdn)) != 0)) {
@@ -79,13 +79,14 @@ static bool audience_has(const json_t *aud, const char *name) {
 }
 
 static bool read_claims(const json_t *claims, struct cca *ret, struct err *err) {
-    const char *sub = NULL, *jti = NULL, *client = NULL, *fqdn = NULL;
+    const char *sub = NULL, *jti = NULL, *client = NULL, *fqdn = NULL, *type = "";
     int64_t exp_s = 0, iat_s = 0;
 
     if (!json_get_text(claims, "sub", JSON_REQUIRED, 64, &sub, err)
         || !json_get_text(claims, "jti", JSON_REQUIRED, sizeof ret->jti - 1, &jti, err)
         || !json_get_text(claims, "client", JSON_REQUIRED, sizeof ret->client - 1, &client, err)
         || !json_get_text(claims, "fqdn", JSON_OPTIONAL, sizeof ret->fqdn - 1, &fqdn, err)
+        || !json_get_text(claims, "nfType", JSON_OPTIONAL, sizeof ret->type - 1, &type, err)
         || !json_get_int(claims, "iat", JSON_REQUIRED, 0, INT64_MAX, &iat_s, err)
         || !json_get_int(claims, "exp", JSON_REQUIRED, 0, INT64_MAX, &exp_s, err)) {
         return false;
@@ -100,6 +101,7 @@ static bool read_claims(const json_t *claims, struct cca *ret, struct err *err) 
         return err_set(err, ERR_FORBIDDEN, "fqdn is not a DNS name");
     }
     (void)snprintf(ret->jti, sizeof ret->jti, "%s", jti);
+    (void)snprintf(ret->type, sizeof ret->type, "%s", type);
     ret->exp_s = exp_s;
     return true;
 }

@@ -25,10 +25,11 @@ char *cca_make(const struct cca_spec *spec, X509_CHAIN *chain, EVP_PKEY *key, st
 
 /* What a verified assertion says. */
 struct cca {
-    char sub[37];      /* canonical UUID */
+    char sub[37]; /* canonical UUID */
     char jti[128];
-    char client[254];  /* lower case */
-    char fqdn[254];    /* lower case; "" = not asked for */
+    char client[254]; /* lower case */
+    char fqdn[254];   /* lower case; "" = not asked for */
+    char type[33];    /* nfType; "" = not said */
     int64_t exp_s;
 };
 

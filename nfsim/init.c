@@ -31,8 +31,7 @@ static bool present(const char *state, const char *name) {
 }
 
 /* Key first: a certificate on disk always has its key beside it. */
-static bool save(const char *state, const char *name, X509 *x509, EVP_PKEY *key,
-                 struct err *err) {
+static bool save(const char *state, const char *name, X509 *x509, EVP_PKEY *key, struct err *err) {
     char path[PATH_SIZE];
     AUTO(free) char *pem = x509_pem(x509, err);
 
@@ -143,8 +142,8 @@ static bool own(unsigned char **ret, size_t *ret_len, const unsigned char *der, 
     return true;
 }
 
-static bool certify(const struct init_ca *ca, EVP_PKEY *key, int64_t now_s,
-                    struct inventory_nf *nf, struct err *err) {
+static bool certify(const struct init_ca *ca, EVP_PKEY *key, int64_t now_s, struct inventory_nf *nf,
+                    struct err *err) {
     struct x509_names names = {.dns_count = 1};
     struct nftypes types = {0};
     unsigned char *der = NULL;
@@ -310,7 +309,6 @@ bool init_state(const struct init_options *options, struct err *err) {
     inventory_nf_done(&found);
     return inventory_client_add(inventory, client, err)
            && (has_producer || add(inventory, &ca, &producer, INVENTORY_EXTRA, now_s, err))
-           && add_missing(options, inventory, &ca, now_s, err)
-           && inventory_begin(inventory, err) && renew_stale(inventory, &ca, now_s, err)
-           && inventory_commit(inventory, err);
+           && add_missing(options, inventory, &ca, now_s, err) && inventory_begin(inventory, err)
+           && renew_stale(inventory, &ca, now_s, err) && inventory_commit(inventory, err);
 }

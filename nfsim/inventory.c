@@ -1,6 +1,6 @@
 #include "nfsim/inventory.h"
 
-#include <inttypes.h>
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
 #include <stdio.h>

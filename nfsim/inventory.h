@@ -47,8 +47,8 @@ MUST_CHECK bool inventory_count(struct inventory *inventory, uint32_t *ret, stru
 MUST_CHECK bool inventory_put(struct inventory *inventory, const struct inventory_nf *nf,
                               struct err *err);
 /* ERR_NOT_FOUND. */
-MUST_CHECK bool inventory_get(struct inventory *inventory, uint32_t index,
-                              struct inventory_nf *ret, struct err *err);
+MUST_CHECK bool inventory_get(struct inventory *inventory, uint32_t index, struct inventory_nf *ret,
+                              struct err *err);
 /* Who has that id: type and FQDN only.  ERR_NOT_FOUND. */
 MUST_CHECK bool inventory_find(struct inventory *inventory, const char *uuid, struct fleet_nf *ret,
                                struct err *err);
@@ -65,8 +65,8 @@ MUST_CHECK bool inventory_stale(struct inventory *inventory, uint32_t from, int6
 MUST_CHECK bool inventory_client_add(struct inventory *inventory, const char *name,
                                      struct err *err);
 /* The nth name, from 0; ERR_NOT_FOUND beyond the last. */
-MUST_CHECK bool inventory_client(struct inventory *inventory, unsigned n,
-                                 char ret[FLEET_FQDN_SIZE], struct err *err);
+MUST_CHECK bool inventory_client(struct inventory *inventory, unsigned n, char ret[FLEET_FQDN_SIZE],
+                                 struct err *err);
 
 /*
  * Note that NF sub's assertion jti is used for the account with that fingerprint, until exp_s.

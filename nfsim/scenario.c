@@ -267,8 +267,7 @@ static const struct config_key *key_of(const char *path) {
     return NULL;
 }
 
-bool scenario_print(const struct scenario *scenario, const char *path, FILE *out,
-                    struct err *err) {
+bool scenario_print(const struct scenario *scenario, const char *path, FILE *out, struct err *err) {
     const struct config *config = scenario->config;
     const struct config_key *key = key_of(path);
 

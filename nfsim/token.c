@@ -166,10 +166,19 @@ bool token_judge(const struct token_request *request, const struct x509_names *p
                              "the assertion is for another client (client)");
     }
     if (strcmp(cca.sub, request->tkvalue) != 0) {
-        return err_set_param(err, ERR_FORBIDDEN, "tkvalue",
-                             "the assertion is another NF's (sub)");
+        return err_set_param(err, ERR_FORBIDDEN, "tkvalue", "the assertion is another NF's (sub)");
     }
     *ret_cca = cca;
+    return true;
+}
+
+bool token_fits(const struct cca *cca, const struct fleet_nf *nf, struct err *err) {
+    if (cca->fqdn[0] != '\0' && strcasecmp(cca->fqdn, nf->fqdn) != 0) {
+        return err_set_param(err, ERR_FORBIDDEN, "cca", "the FQDN is not this NF's (fqdn)");
+    }
+    if (cca->type[0] != '\0' && strcmp(cca->type, nf->type) != 0) {
+        return err_set_param(err, ERR_FORBIDDEN, "cca", "the NF is of another type (nfType)");
+    }
     return true;
 }
 
@@ -179,11 +188,11 @@ char *token_make(const struct token_authority *authority, const struct fleet_nf 
 
     rng_id(jti);
     AUTO(json_release)
-    json_t *claims = json_pack(
-        "{s:I, s:I, s:s, s:s, s:[s], s:{s:s, s:s, s:s, s:b}}", "iat", (json_int_t)now_s, "exp",
-        (json_int_t)(now_s + authority->lifetime_s), "jti", jti, "iss", authority->issuer,
-        "nfTypes", nf->type, "atc", "tktype", TOKEN_TYPE, "tkvalue", nf->uuid, "fingerprint",
-        fingerprint, "ca", 0);
+    json_t *claims =
+        json_pack("{s:I, s:I, s:s, s:s, s:[s], s:{s:s, s:s, s:s, s:b}}", "iat", (json_int_t)now_s,
+                  "exp", (json_int_t)(now_s + authority->lifetime_s), "jti", jti, "iss",
+                  authority->issuer, "nfTypes", nf->type, "atc", "tktype", TOKEN_TYPE, "tkvalue",
+                  nf->uuid, "fingerprint", fingerprint, "ca", 0);
     if (claims == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for a token");
         return NULL;

@@ -13,7 +13,7 @@
 
 /* A request for a token, as asked; nothing of it is believed yet. */
 struct token_request {
-    char tkvalue[37]; /* canonical UUID */
+    char tkvalue[37];                         /* canonical UUID */
     char fingerprint[TOKEN_FINGERPRINT_SIZE]; /* always in the "SHA256 AA:BB" form */
     char *cca;                                /* owned */
 };
@@ -42,6 +42,9 @@ struct token_clients {
 MUST_CHECK bool token_judge(const struct token_request *request, const struct x509_names *peer,
                             const struct token_clients *clients, X509_STORE *trust, int64_t now_s,
                             struct cca *ret_cca, struct err *err);
+
+/* The inventory decides type and FQDN: an assertion that says otherwise is refused. */
+MUST_CHECK bool token_fits(const struct cca *cca, const struct fleet_nf *nf, struct err *err);
 
 struct token_authority {
     X509_CHAIN *chain; /* for x5c */
