@@ -1,0 +1,168 @@
+/* What the server remembers.  One writer commits the transactions of many requests at once (group
+ * commit); readers get copies.  A record's state changes only by an operation that names the state
+ * it comes from.  Back ends: SQLite on disk, SQLite in memory. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/account.h"
+#include "server/authz.h"
+#include "server/order.h"
+
+struct store;
+
+/* A certificate as issued; certificate_done. */
+struct certificate {
+    char serial[X509_SERIAL_SIZE]; /* lower-case hex */
+    char account[ID_SIZE];
+    char order[ID_SIZE];
+    char *chain_pem;
+    int64_t not_after_s;
+    unsigned char spki_sha256[32];
+    int64_t revoked_at_s; /* 0 = not revoked */
+    int reason;           /* RFC 5280 5.3.1; -1 = none given */
+};
+void certificate_done(struct certificate *certificate);
+void certificate_done_auto(struct certificate *certificate);
+
+/*
+ * Writing.  A transaction is a list of operations that succeed together or not at all.  It, and all
+ * its operations point to, belong to the caller and stay as they are until done is called, once, on
+ * the writer's thread, after the commit is durable:
+ *   err->kind ERR_NONE     committed
+ *   ERR_CONFLICT           a record was not in the state an operation starts from
+ *   ERR_UNAUTHORIZED       the authority token was used for something else
+ *   ERR_ALREADY_REVOKED    by STORE_REVOKE
+ *   ERR_STORE              the disk; nothing of the batch was kept
+ */
+enum store_op_kind {
+    STORE_ACCOUNT_INSERT,   /* conflict: the key has an account already */
+    STORE_ACCOUNT_CHANGE,   /* from `from` to `to`; contact unless NULL */
+    STORE_ORDERS_CANCEL,    /* all unfulfilled orders of an account become invalid */
+    STORE_ORDER_INSERT,     /* with its authorizations and their challenges */
+    STORE_CHALLENGE_MOVE,   /* from `from` to `to`, with validated_us, error, response */
+    STORE_AUTHZ_MOVE,       /* from `from` to `to`, with expires_us, types, token_exp_s */
+    STORE_ORDER_AUTHORISED, /* one authorization more is valid; sets ret_ready when it was the last
+                             */
+    STORE_ORDER_FAIL,       /* pending or ready to invalid, with error; else nothing happens */
+    STORE_ORDER_MOVE,       /* from `from` to `to`, with serial */
+    STORE_CERTIFICATE_INSERT,
+    STORE_REVOKE,
+    STORE_TOKEN_USE, /* the jti of an authority token: for one account and identifier only */
+    STORE_OP__COUNT
+};
+
+struct store_op {
+    enum store_op_kind kind;
+    const char *account; /* ids of the record meant; borrowed */
+    const char *order;
+    const char *authz;
+    unsigned from, to; /* the record's status enum */
+    union {
+        const struct account *new_account;
+        const char *contact;
+        struct {
+            const struct order *order;
+            const struct authz *authzs; /* order->count of them */
+        } new_order;
+        struct {
+            enum acme_challenge_type type;
+            uint64_t validated_us;
+            const char *error, *response;
+        } challenge;
+        struct {
+            uint64_t expires_us;
+            const struct nftypes *types; /* or NULL */
+            int64_t token_exp_s;
+        } granted;
+        bool ret_ready;
+        const char *error;
+        const char *serial;
+        const struct certificate *certificate;
+        struct {
+            const char *serial;
+            int64_t at_s;
+            int reason;
+        } revoke;
+        struct {
+            const char *jti;
+            const struct acme_identifier *identifier;
+            int64_t exp_s;
+        } token;
+    };
+};
+
+#define STORE_OPS_MAX 5
+typedef void store_done(void *ctx, const struct err *err);
+struct store_tx {
+    unsigned count;
+    struct store_op ops[STORE_OPS_MAX];
+    store_done *done; /* by store_submit */
+    void *ctx;
+    struct store_tx *next; /* the store's */
+    struct err err;        /* the store's */
+};
+
+/* Room for one more operation of that kind, the rest zero. */
+struct store_op *store_tx_add(struct store_tx *tx, enum store_op_kind kind);
+
+#define STORE_QUEUE_MAX 65536 /* transactions waiting */
+#define STORE_BATCH_MAX 512   /* transactions in one commit */
+
+/* Queue tx.  false: done will not be called; ERR_OVERLOAD: STORE_QUEUE_MAX are waiting. */
+MUST_CHECK bool store_submit(struct store *store, struct store_tx *tx, store_done *done, void *ctx,
+                             struct err *err);
+/* Submit and wait; never on the writer's thread. */
+MUST_CHECK bool store_write(struct store *store, struct store_tx *tx, struct err *err);
+
+/*
+ * Reading: copies, from any thread.  ERR_NOT_FOUND when there is none (orders and authorizations
+ * are looked for among the account's own); ERR_STORE.
+ */
+MUST_CHECK bool store_account_get(struct store *store, const char *id, struct account *ret,
+                                  struct err *err);
+MUST_CHECK bool store_account_find(struct store *store, const char *thumbprint, struct account *ret,
+                                   struct err *err);
+/* Is there an account with that key?  Cheaper than finding it. */
+MUST_CHECK bool store_key_known(struct store *store, const char *thumbprint, bool *ret,
+                                struct err *err);
+MUST_CHECK bool store_order_get(struct store *store, const char *account, const char *id,
+                                struct order *ret, struct err *err);
+MUST_CHECK bool store_authz_get(struct store *store, const char *account, const char *id,
+                                struct authz *ret, struct err *err);
+MUST_CHECK bool store_certificate_get(struct store *store, const char *serial,
+                                      struct certificate *ret, struct err *err);
+
+/* Walks.  The sink copies what it needs; false and err stop the walk.  Sinks may not read or write
+ * the store. */
+typedef bool store_id_sink(void *ctx, const char *account, const char *id, unsigned type,
+                           struct err *err);
+/* Orders of an account after `after` ("" = from the first), invalid ones left out, at most max. */
+MUST_CHECK bool store_orders_each(struct store *store, const char *account, const char *after,
+                                  unsigned max, store_id_sink *sink, void *ctx, struct err *err);
+/* Ids of the account's valid authorizations for an identifier. */
+MUST_CHECK bool store_authz_valid_each(struct store *store, const char *account,
+                                       const struct acme_identifier *identifier,
+                                       store_id_sink *sink, void *ctx, struct err *err);
+/* Challenges whose validation was accepted and is not done: authorization id, challenge type. */
+MUST_CHECK bool store_processing_each(struct store *store, store_id_sink *sink, void *ctx,
+                                      struct err *err);
+typedef bool store_revoked_sink(void *ctx, const char *serial, int64_t revoked_at_s, int reason,
+                                struct err *err);
+MUST_CHECK bool store_revoked_each(struct store *store, store_revoked_sink *sink, void *ctx,
+                                   struct err *err);
+
+struct store_counts {
+    uint64_t commits;      /* groups made durable */
+    uint64_t transactions; /* in them */
+    uint64_t failed;       /* transactions refused or lost */
+    unsigned queued;       /* waiting now */
+    bool healthy;          /* the last commit succeeded */
+};
+struct store_counts store_counts(struct store *store);
+
+/* Commits what is queued, then stops; no one may be using the store. */
+void store_close(struct store *store);
+AUTO_DEFINE(struct store, store_close)

@@ -1,0 +1,92 @@
+/* Inside the SQL stores: connections, statements, and the parts store_sql.c, store_writer.c,
+ * store_ops.c and store_reads.c share.  Nobody else includes this but the two back ends. */
+#pragma once
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "server/store.h"
+
+/* shared   the file is read through connections of their own; false: everybody shares the one. */
+struct store *store_sql_open(const char *path, bool shared, int64_t now_s, struct err *err);
+
+enum sql {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_SAVEPOINT,
+    SQL_RELEASE,
+    SQL_ROLLBACK_TO,
+    SQL_ACCOUNT_INSERT,
+    SQL_ACCOUNT_CHANGE,
+    SQL_ORDERS_CANCEL,
+    SQL_ORDER_INSERT,
+    SQL_AUTHZ_INSERT,
+    SQL_CHALLENGE_INSERT,
+    SQL_CHALLENGE_MOVE,
+    SQL_AUTHZ_MOVE,
+    SQL_ORDER_AUTHORISED,
+    SQL_ORDER_FAIL,
+    SQL_ORDER_MOVE,
+    SQL_CERTIFICATE_INSERT,
+    SQL_REVOKE,
+    SQL_TOKEN_USE,
+    SQL_TOKENS_FORGET,
+    SQL_ACCOUNT_GET,
+    SQL_ACCOUNT_FIND,
+    SQL_KEY_KNOWN,
+    SQL_ORDER_GET,
+    SQL_AUTHZ_GET,
+    SQL_CERTIFICATE_GET,
+    SQL_ORDERS_EACH,
+    SQL_AUTHZ_VALID_EACH,
+    SQL_PROCESSING_EACH,
+    SQL_REVOKED_EACH,
+    SQL__COUNT
+};
+
+/* One connection, used by one thread at a time. */
+struct conn {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL__COUNT]; /* prepared at first use, kept */
+    struct conn *next;
+};
+
+struct store {
+    char *path;
+    bool shared;
+    struct conn *writer;
+    pthread_mutex_t writing; /* not shared: taken for each batch and each reading */
+
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t wake;
+    struct conn *readers; /* at rest */
+    struct store_tx *first, *last;
+    struct store_counts counts;
+    bool stopping;
+    bool started;
+    pthread_t thread;
+};
+
+/* Take a connection to read with, and give it back.  NULL and ERR_STORE when it cannot be opened.
+ */
+struct conn *store_reader_take(struct store *store, struct err *err);
+void store_reader_put(struct store *store, struct conn *conn);
+
+/* The statement, reset and without bindings; NULL and ERR_STORE. */
+sqlite3_stmt *store_statement(struct conn *conn, enum sql which, struct err *err);
+/* ERR_STORE with SQLite's words as the cause; returns false. */
+bool store_fail(struct conn *conn, struct err *err);
+/* Run a statement that gives no rows; *ret_changed rows (NULL: do not care). */
+MUST_CHECK bool store_run(struct conn *conn, sqlite3_stmt *statement, int *ret_changed,
+                          struct err *err);
+
+/* Bind parameter place; text NULL is NULL.  Borrowed until the statement has run. */
+void store_bind_text(sqlite3_stmt *statement, int place, const char *text);
+void store_bind_int(sqlite3_stmt *statement, int place, int64_t value);
+
+/* store_writer.c */
+MUST_CHECK bool store_writer_start(struct store *store, struct err *err);
+void store_writer_stop(struct store *store);
+/* store_ops.c: one operation inside the writer's transaction. */
+MUST_CHECK bool store_op_run(struct conn *conn, struct store_op *op, struct err *err);
