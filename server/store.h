@@ -101,6 +101,7 @@ struct store_tx {
     struct store_op ops[STORE_OPS_MAX];
     store_done *done; /* by store_submit */
     void *ctx;
+    bool promised;         /* the end of something accepted: taken however many wait */
     struct store_tx *next; /* the store's */
     struct err err;        /* the store's */
 };

@@ -136,7 +136,7 @@ bool store_submit(struct store *store, struct store_tx *tx, store_done *done, vo
     tx->next = NULL;
     tx->err = (struct err){0};
     (void)pthread_mutex_lock(&store->lock);
-    bool room = store->counts.queued < STORE_QUEUE_MAX;
+    bool room = tx->promised || store->counts.queued < STORE_QUEUE_MAX;
     if (room) {
         *(store->first == NULL ? &store->first : &store->last->next) = tx;
         store->last = tx;

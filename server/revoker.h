@@ -1,0 +1,27 @@
+/* Between a committed revocation and its acknowledgement: a new CRL, signed on a thread of its own,
+ * one for all revocations that wait. */
+#pragma once
+
+#include "common/err.h"
+#include "server/crl.h"
+#include "server/store.h"
+
+struct revoker;
+
+/* crl   borrowed for the life; NULL: there is no list, revocations are acknowledged at once. */
+struct revoker *revoker_new(struct crl *crl, struct err *err);
+/* Serves what waits, then stops. */
+void revoker_free(struct revoker *revoker);
+AUTO_DEFINE(struct revoker, revoker_free)
+
+/* The caller's memory, until its done was called. */
+struct revoker_wait {
+    void (*done)(void *ctx, const struct err *err);
+    void *ctx;
+    struct revoker_wait *next;
+};
+/* Call wait->done on the revoker's thread once a list holds all that is committed now. */
+void revoker_submit(struct revoker *revoker, struct revoker_wait *wait);
+
+/* A crl_source; ctx is a struct store. */
+bool revoker_source(void *ctx, crl_sink *sink, void *sink_ctx, struct err *err);

@@ -1,0 +1,51 @@
+/* The web front end: RFC 8555's resources over HTTPS.  Routes are a table; the dispatcher answers
+ * 404 and 405 from it, runs the gate, adds the headers every answer needs, renders problems and
+ * writes the one log line.
+ *
+ * URLs follow the Host header when it names this server, in lower case and with the port it came
+ * with; another Host is refused with 403 unauthorized (RFC 8555 6.4).  Orders, authorizations,
+ * challenges and certificates of another account answer 404, as if they did not exist. */
+#pragma once
+
+#include "common/clock.h"
+#include "common/httpd.h"
+#include "common/trace.h"
+#include "server/ca.h"
+#include "server/eab.h"
+#include "server/gate.h"
+#include "server/meter.h"
+#include "server/revoker.h"
+#include "server/store.h"
+#include "server/va.h"
+
+struct wfe;
+
+struct wfe_options { /* all borrowed for the life */
+    const struct clock *clock;
+    struct store *store;
+    struct gate gate;
+    struct ca *ca;
+    struct va *va;
+    struct revoker *revoker;
+    struct eab_keys *eab;
+    bool require_eab;
+    const char *const *names; /* of our certificate, NULL-terminated, lower case */
+    struct meter *meter;
+    struct trace *trace; /* or NULL */
+    uint64_t order_lifetime_us;
+    uint64_t authz_lifetime_us; /* once valid; a token's end comes first */
+};
+
+struct wfe *wfe_new(const struct wfe_options *options, struct err *err);
+void wfe_free(struct wfe *wfe);
+AUTO_DEFINE(struct wfe, wfe_free)
+
+/* The ACME listener's handler; ctx is the struct wfe. */
+void wfe_handle(void *ctx, struct httpd_exchange *exchange);
+
+/* Submit to the VA what an earlier life had accepted and not finished. */
+MUST_CHECK bool wfe_resume(struct wfe *wfe, struct err *err);
+
+/* Refuse new requests with 503 and wait until those under way are answered and their validations
+ * stored; at most timeout_us.  true: nothing is left. */
+bool wfe_drain(struct wfe *wfe, uint64_t timeout_us);

@@ -1,0 +1,126 @@
+/* newOrder and order: RFC 8555 section 7.4. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "server/policy.h"
+#include "server/wfe_request.h"
+
+#define US_PER_S 1000000
+
+static json_t *identifiers_json(const struct order *order) {
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < order->count; i++) {
+        json_t *entry = json_object();
+        (void)json_object_set_new(entry, "type",
+                                  json_string(acme_identifier_name(order->identifiers[i].type)));
+        (void)json_object_set_new(entry, "value", json_string(order->identifiers[i].value));
+        (void)json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+json_t *wfe_order_json(const struct request *request, const struct order *order) {
+    enum order_status status = order_status_at(order, request_now_us(request));
+    json_t *object = json_object(), *authzs = json_array();
+
+    for (unsigned i = 0; i < order->count; i++) {
+        (void)json_array_append_new(authzs,
+                                    request_url_new(request, "/authz/%s", order->authzs[i]));
+    }
+    (void)json_object_set_new(object, "status", json_string(order_status_name(status)));
+    (void)json_object_set_new(object, "expires", wfe_time_new(order->expires_us));
+    (void)json_object_set_new(object, "identifiers", identifiers_json(order));
+    if (order->not_before_s != 0) {
+        (void)json_object_set_new(object, "notBefore",
+                                  wfe_time_new((uint64_t)order->not_before_s * US_PER_S));
+    }
+    if (order->not_after_s != 0) {
+        (void)json_object_set_new(object, "notAfter",
+                                  wfe_time_new((uint64_t)order->not_after_s * US_PER_S));
+    }
+    (void)json_object_set_new(object, "profile", json_string(order->profile));
+    (void)json_object_set_new(object, "authorizations", authzs);
+    (void)json_object_set_new(object, "finalize",
+                              request_url_new(request, "/order/%s/finalize", order->id));
+    if (order->error != NULL) {
+        (void)json_object_set_new(object, "error", wfe_stored_new(order->error));
+    }
+    if (status == ORDER_VALID) {
+        (void)json_object_set_new(object, "certificate",
+                                  request_url_new(request, "/cert/%s", order->serial));
+    }
+    return object;
+}
+
+static bool read_new_order(struct request *request, struct err *err) {
+    const json_t *payload = request->pass.payload;
+    struct order *order = &request->order;
+    const json_t *identifiers = NULL;
+    const char *name = NULL;
+
+    if (!json_get_array(payload, "identifiers", JSON_REQUIRED, SIZE_MAX, &identifiers, err)
+        || !json_get_text(payload, "profile", JSON_OPTIONAL, ORDER_PROFILE_SIZE * 2, &name, err)
+        || !policy_identifiers(identifiers, order, err)) {
+        return false;
+    }
+    const struct profile *profile = profile_choose(name, order->identifiers, order->count, err);
+    if (profile == NULL) {
+        return false;
+    }
+    (void)snprintf(order->profile, sizeof(order->profile), "%s", profile->name);
+    order->created_us = request_now_us(request);
+    return policy_validity(payload, profile, (int64_t)(order->created_us / US_PER_S), order, err);
+}
+
+/* Ids, authorizations and their challenges for the names read. */
+static bool make_order(struct request *request, struct err *err) {
+    struct order *order = &request->order;
+
+    request->authzs = calloc(order->count, sizeof(*request->authzs));
+    if (request->authzs == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "no memory for an order");
+    }
+    id_new(order->created_us, order->id);
+    (void)snprintf(order->account, ID_SIZE, "%s", request_account(request));
+    order->status = ORDER_PENDING;
+    order->expires_us = order->created_us + request->wfe->options.order_lifetime_us;
+    for (unsigned i = 0; i < order->count; i++) {
+        authz_init(&request->authzs[i], &order->identifiers[i], order->account, order->id,
+                   order->created_us, order->expires_us);
+        (void)snprintf(order->authzs[i], ID_SIZE, "%s", request->authzs[i].id);
+    }
+    return true;
+}
+
+static void order_inserted(struct request *request) {
+    if (request->err.kind == ERR_NONE) {
+        wfe_event(request->wfe, &(struct trace_event){.event = "order",
+                                                      .order = request->order.id,
+                                                      .nf = order_nf(&request->order),
+                                                      .to = order_status_name(ORDER_PENDING)});
+    }
+    request_finish(request);
+}
+
+bool wfe_new_order(struct request *request) {
+    if (!read_new_order(request, &request->err) || !make_order(request, &request->err)) {
+        return true;
+    }
+    request_header_url(request, "Location", NULL, "/order/%s", request->order.id);
+    (void)request_json(request, 201, wfe_order_json(request, &request->order));
+    struct store_op *op = store_tx_add(&request->tx, STORE_ORDER_INSERT);
+    op->new_order.order = &request->order;
+    op->new_order.authzs = request->authzs;
+    return request_commit(request, order_inserted);
+}
+
+bool wfe_order(struct request *request) {
+    if (!store_order_get(request->wfe->options.store, request_account(request),
+                         request->params.value[0], &request->order, &request->err)) {
+        return true;
+    }
+    return request_json(request, 200, wfe_order_json(request, &request->order));
+}
