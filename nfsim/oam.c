@@ -30,6 +30,7 @@ struct oam {
     struct clerk *clerk;
     struct httpd *httpd;
     _Atomic uint64_t issued, refused;
+    char url[128];
 };
 
 /* One call under way: what its span needs, and whom to answer. */
@@ -268,7 +269,14 @@ static bool serve(struct oam *oam, const struct oam_options *options, struct err
                                         .ctx = oam};
     oam->httpd = httpd_start(&httpd, err);
     OPENSSL_cleanse(key, key_len);
-    return oam->httpd != NULL;
+    if (oam->httpd == NULL) {
+        return false;
+    }
+    const char *colon = strrchr(options->listen, ':');
+    (void)snprintf(oam->url, sizeof oam->url, "https://%.*s:%u",
+                   colon == NULL ? 0 : (int)(colon - options->listen), options->listen,
+                   httpd_port(oam->httpd));
+    return true;
 }
 
 struct oam *oam_start(const struct oam_options *options, struct err *err) {
@@ -309,7 +317,7 @@ void oam_stop(struct oam *oam) {
     free(oam);
 }
 
-unsigned oam_port(const struct oam *oam) { return httpd_port(oam->httpd); }
+const char *oam_url(const struct oam *oam) { return oam->url; }
 
 uint64_t oam_issued(const struct oam *oam) { return atomic_load(&oam->issued); }
 

@@ -25,6 +25,6 @@ struct oam_options {
 struct oam *oam_start(const struct oam_options *options, struct err *err);
 void oam_stop(struct oam *oam);
 AUTO_DEFINE(struct oam, oam_stop)
-unsigned oam_port(const struct oam *oam);
+const char *oam_url(const struct oam *oam); /* "https://127.0.0.1:4711" */
 uint64_t oam_issued(const struct oam *oam);
 uint64_t oam_refused(const struct oam *oam);
