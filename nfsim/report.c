@@ -59,15 +59,39 @@ static void sequence(const struct report *report) {
     report_add(report, "</div>\n");
 }
 
+/* What went wrong is told before the figures; that nothing did, after them. */
+static bool has_trouble(const struct report *report) {
+    const json_t *check = NULL;
+    size_t i = 0;
+
+    json_array_foreach(json_object_get(report->result, "expect"), i, check) {
+        if (!json_is_true(json_object_get(check, "ok"))) {
+            return true;
+        }
+    }
+    return json_array_size(json_object_get(report->result, "failures")) > 0;
+}
+
+static void verdict(const struct report *report) {
+    report_expectations(report);
+    report_failures(report);
+}
+
 static void page(const struct report *report) {
+    bool trouble = has_trouble(report);
+
     head(report);
     report_headline(report);
+    if (trouble) {
+        verdict(report);
+    }
     report_steps(report);
     report_charts(report);
     report_lanes(report);
     sequence(report);
-    report_expectations(report);
-    report_failures(report);
+    if (!trouble) {
+        verdict(report);
+    }
     report_programs(report);
     report_repeat(report);
     report_add(report,

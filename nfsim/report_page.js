@@ -24,9 +24,14 @@
     labels: { color: colour('--ink'), usePointStyle: true, pointStyle: 'rectRounded', boxWidth: 10,
       boxHeight: 8, padding: 14 },
   });
-  const decades = (value) => {
-    const power = Math.log10(value);
-    return Math.abs(power - Math.round(power)) < 1e-9 ? (value < 1 ? String(value) : value.toLocaleString('en')) : '';
+  /* 1, 2 and 5 of each power of ten within the values. */
+  const steps = (scale) => {
+    const list = [];
+    for (let power = Math.floor(Math.log10(scale.min)); power <= Math.log10(scale.max); power++) {
+      [1, 2, 5].forEach((digit) => list.push(Number(digit + 'e' + power)));
+    }
+    scale.ticks = list.filter((value) => value >= scale.min && value <= scale.max)
+      .map((value) => ({ value }));
   };
 
   /* Percentiles: the further right, the rarer; one unit of x is one more nine. */
@@ -51,6 +56,7 @@
       borderWidth: each.total ? 3.5 : 1.8, pointRadius: 0, pointHitRadius: 8, tension: 0.2,
       order: each.total ? 0 : 1,
     }));
+    const values = sets.flatMap((set) => set.data.map((point) => point.y));
     return {
       type: 'line',
       data: { datasets: sets },
@@ -67,7 +73,11 @@
               callback: (value) => nines[value] },
           }),
           y: axis('ms, logarithmic', { type: 'logarithmic',
-            ticks: { color: colour('--soft'), callback: decades } }),
+            min: values.length > 0 ? Math.min(...values) * 0.85 : 0.1,
+            max: values.length > 0 ? Math.max(...values) * 1.25 : 1000,
+            afterBuildTicks: steps,
+            ticks: { color: colour('--soft'), autoSkip: false,
+              callback: (value) => value.toLocaleString('en') } }),
         },
         plugins: {
           legend: legend(),
