@@ -46,8 +46,10 @@ static void kept_free(void *place) {
 }
 
 static void fetch(void) {
-    static const char *const names[] = {
-        [KEPT_SHA256] = "SHA256", [KEPT_SHA384] = "SHA384", [KEPT_SHA512] = "SHA512"};
+    static const char *const names[] = {[KEPT_SHA1] = "SHA1",
+                                        [KEPT_SHA256] = "SHA256",
+                                        [KEPT_SHA384] = "SHA384",
+                                        [KEPT_SHA512] = "SHA512"};
     static_assert(COUNT(names) == KEPT_DIGEST__COUNT, "a name for every digest");
 
     for (unsigned i = 0; i < COUNT(names); i++) {

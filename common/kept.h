@@ -7,7 +7,7 @@
 
 #include "common/key.h"
 
-enum kept_digest { KEPT_SHA256, KEPT_SHA384, KEPT_SHA512, KEPT_DIGEST__COUNT };
+enum kept_digest { KEPT_SHA1, KEPT_SHA256, KEPT_SHA384, KEPT_SHA512, KEPT_DIGEST__COUNT };
 enum kept_import { KEPT_EC, KEPT_RSA, KEPT_ED25519, KEPT_IMPORT__COUNT };
 enum kept_form { KEPT_SPKI, KEPT_PKCS8, KEPT_FORM__COUNT };
 

@@ -41,10 +41,9 @@ MUST_CHECK bool x509_cert_read(X509 *x509, struct x509_cert *ret, struct err *er
 
 /* A PKCS #10 request whose self-signature verified. */
 struct x509_csr {
-    X509_REQ *req;
     EVP_PKEY *key; /* owned reference */
     struct x509_names names;
-    char common_name[256]; /* "" = none; more than one CN: ERR_BAD_CSR */
+    char common_name[256]; /* ASCII; "" = none; more than one CN: ERR_BAD_CSR */
     bool asks_ca;          /* basicConstraints CA:TRUE */
     struct nftypes types;  /* count 0 = not asked for */
 };
@@ -74,6 +73,9 @@ struct x509_spec {
     unsigned eku; /* X509_EKU_CLIENT | X509_EKU_SERVER */
     const char *crl_url, *issuer_url, *ocsp_url;
     EVP_PKEY *key; /* subject's; borrowed */
+    /* The certificate will only be written out (PEM, DER, x509_cert_read): it then has no decoded
+     * key (X509_get_pubkey fails), which halves the cost of making it. */
+    bool write_only;
 };
 /*
  * Make and sign.  Serial: random, 16 octets, positive.  keyUsage critical digitalSignature for

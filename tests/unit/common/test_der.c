@@ -31,7 +31,7 @@ START_TEST(only_der_is_wellformed) {
 END_TEST
 
 START_TEST(depth_is_bounded) {
-    unsigned char nest[2 * (DER_DEPTH_MAX + 2)];
+    unsigned char nest[2 * (DER_DEPTH_MAX + 1)];
     for (size_t i = 0; i < sizeof nest / 2; i++) {
         nest[2 * i] = DER_SEQUENCE;
         nest[2 * i + 1] = (unsigned char)(sizeof nest - 2 * (i + 1));
