@@ -1,0 +1,90 @@
+# shellcheck shell=bash disable=SC2154 # what tests/integration/lib.sh sets
+# What the partner scripts share, beside tests/integration/lib.sh: third-party packages unpacked
+# (never installed: some would start services), our server alone, and judging a certificate.
+
+partners=${BUILD:?}/partners
+
+# fetch_package NAME...: unpack the packages, and what they depend on and this machine lacks, into
+# $partners; once.  1 with a reason when they cannot be had.
+fetch_package() {
+  local name
+  for name in "$@"; do
+    [ -e "$partners/.have/$name" ] || partner_unpack "$name" || return 1
+  done
+}
+
+partner_unpack() {
+  local name=$1 wanted dir
+  mkdir -p "$partners/.have" || return 1
+  dir=$(mktemp -d "$partners/.get-XXXXXX") || return 1
+  if ! wanted=$(partner_needs "$name"); then
+    { [ "$(id -u)" -eq 0 ] && apt-get update -q >"$dir/log" 2>&1 && wanted=$(partner_needs "$name"); } || {
+      rm -rf "$dir"
+      echo "skipped: no package $name here"
+      return 1
+    }
+  fi
+  # shellcheck disable=SC2086 # a list of names
+  if ! (cd "$dir" && apt-get -q -o APT::Sandbox::User=root download $wanted >log 2>&1); then
+    tail -n 2 "$dir/log"
+    rm -rf "$dir"
+    echo "skipped: could not download $name"
+    return 1
+  fi
+  for wanted in "$dir"/*.deb; do
+    dpkg-deb -x "$wanted" "$partners" || { rm -rf "$dir"; echo "skipped: $wanted"; return 1; }
+  done
+  rm -rf "$dir"
+  touch "$partners/.have/$name"
+}
+
+# The package itself and every dependency that is not installed.
+partner_needs() {
+  local list
+  list=$(apt-get -s -q --no-install-recommends install "$1" 2>/dev/null) || return 1
+  { echo "$1"; awk '$1 == "Inst" { print $2 }' <<<"$list"; } | sort -u
+}
+
+# server_up: nfacme-server alone; every name is at 127.0.0.1, http-01 at
+# $bed_http01_port; ends with the script.
+server_up() {
+  bed_begin "$work" "$work/out"
+  bed_start server "$BUILD/server/nfacme-server" --state "$work/server" "${bed_server_args[@]}" \
+    --http01-port "$bed_http01_port" --resolve-to 127.0.0.1 || fail "the server did not start"
+  directory=$(bed_value server directory) ca_root=$(bed_value server root) pki=$(bed_value server pki)
+  export directory ca_root
+}
+
+# crl_get FILE: the revocation list from where the certificate says it is, in PEM.
+crl_get() {
+  curl -sS -q --noproxy '*' --fail -o "$work/crl.der" "$pki/crl/issuing.crl" || fail "no CRL"
+  openssl crl -inform DER -in "$work/crl.der" -out "$1" || fail "what was served is no CRL"
+}
+
+# judge_valid CHAIN: leaf first; it verifies up to root.pem and is not on the revocation list.
+judge_valid() {
+  openssl x509 -in "$1" -noout -ext crlDistributionPoints 2>/dev/null | grep -qF "URI:$pki/crl/issuing.crl" \
+    || fail "the certificate does not name its CRL"
+  crl_get "$work/before.pem"
+  openssl verify -CAfile "$ca_root" -untrusted "$1" -CRLfile "$work/before.pem" -crl_check "$1" \
+    >"$work/verify" 2>&1 || { cat "$work/verify"; fail "the certificate does not verify"; }
+}
+
+# judge_name CHAIN NAME
+judge_name() {
+  openssl x509 -in "$1" -noout -checkhost "$2" | grep -q "does match" || fail "it is not for $2"
+}
+
+# judge_revoked CHAIN: the serial is in the list, and OpenSSL refuses the certificate for it.
+judge_revoked() {
+  local serial
+  serial=$(openssl x509 -in "$1" -noout -serial) || fail "no serial"
+  crl_get "$work/after.pem"
+  openssl crl -in "$work/after.pem" -noout -text | grep -q "Serial Number: ${serial#serial=}\$" \
+    || fail "${serial#serial=} is not on the revocation list"
+  if openssl verify -CAfile "$ca_root" -untrusted "$1" -CRLfile "$work/after.pem" -crl_check "$1" \
+    >"$work/verify" 2>&1; then
+    fail "the revoked certificate still verifies"
+  fi
+  grep -q 'certificate revoked' "$work/verify" || { cat "$work/verify"; fail "refused for another reason"; }
+}
