@@ -164,6 +164,8 @@ struct store_counts {
 };
 struct store_counts store_counts(struct store *store);
 
-/* Commits what is queued, then stops; no one may be using the store. */
+/* Commits what is queued and calls its done, then writes no more; reading goes on. */
+void store_stop(struct store *store);
+/* store_stop, and frees; no one may be using the store. */
 void store_close(struct store *store);
 AUTO_DEFINE(struct store, store_close)

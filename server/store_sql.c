@@ -272,7 +272,7 @@ void store_close(struct store *store) {
     if (store == NULL) {
         return;
     }
-    store_writer_stop(store);
+    store_stop(store);
     while (store->readers != NULL) {
         struct conn *conn = store->readers;
         store->readers = conn->next;

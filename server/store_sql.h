@@ -87,6 +87,5 @@ void store_bind_int(sqlite3_stmt *statement, int place, int64_t value);
 
 /* store_writer.c */
 MUST_CHECK bool store_writer_start(struct store *store, struct err *err);
-void store_writer_stop(struct store *store);
 /* store_ops.c: one operation inside the writer's transaction. */
 MUST_CHECK bool store_op_run(struct conn *conn, struct store_op *op, struct err *err);

@@ -117,8 +117,8 @@ bool store_writer_start(struct store *store, struct err *err) {
     return store->started || err_set(err, ERR_NO_MEMORY, "could not start the store's thread");
 }
 
-void store_writer_stop(struct store *store) {
-    if (!store->started) {
+void store_stop(struct store *store) {
+    if (store == NULL || !store->started) {
         return;
     }
     (void)pthread_mutex_lock(&store->lock);

@@ -1,0 +1,177 @@
+#include "server/options.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/acme.h"
+#include "common/log.h"
+
+#define US_PER_S 1e6
+
+/* clang-format off */
+static const struct config_key keys[] = {
+    {.path = "state", .type = CONFIG_TEXT, .fallback = "./nfacme-server.state", .option = "--state", .argument = "DIR", .help = "Where its CA, its keys and its database live; made when missing."},
+    {.path = "listen", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14000", .option = "--listen", .argument = "ADDR:PORT", .help = "ACME over HTTPS; port 0 picks a free one."},
+    {.path = "pki", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14080", .option = "--pki", .argument = "ADDR:PORT", .help = "CRL and CA certificates over plain HTTP."},
+    {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15000", .option = "--admin", .argument = "ADDR:PORT", .help = "Health and metrics over plain HTTP."},
+    {.path = "names", .type = CONFIG_TEXTS, .option = "--name", .argument = "HOST", .help = "A further name or address of this server, in its certificate and in URLs."},
+    {.path = "store", .type = CONFIG_TEXT, .fallback = "sqlite", .choices = "sqlite|memory", .option = "--store", .argument = "sqlite|memory", .help = "Keep accounts, orders and certificates on disk, or forget them at the end."},
+    {.path = "threads", .type = CONFIG_INT, .fallback = "2", .min = 1, .max = 64, .option = "--threads", .argument = "N", .help = "HTTP threads of the ACME listener."},
+    {.path = "ca", .type = CONFIG_SECTION, .help = "The certification authority."},
+    {.path = "ca.depth", .type = CONFIG_INT, .fallback = "2", .min = 1, .max = 2, .option = "--ca-depth", .argument = "1|2", .help = "2: a root and an issuing CA; 1: the root signs."},
+    {.path = "ca.key", .type = CONFIG_TEXT, .fallback = "p256", .option = "--ca-key", .argument = "TYPE", .help = "Key type of a CA that is made: p256, p384, rsa3072, ed25519."},
+    {.path = "ca.plmn", .type = CONFIG_TEXT, .fallback = "001-01", .option = "--plmn", .argument = "MCC-MNC", .help = "The operator's network, in O= of certificates."},
+    {.path = "ca.country", .type = CONFIG_TEXT, .fallback = "XX", .option = "--country", .argument = "XX", .help = "C= of certificates: two letters."},
+    {.path = "validation", .type = CONFIG_SECTION, .help = "How challenges are validated."},
+    {.path = "validation.http01_port", .type = CONFIG_INT, .fallback = "80", .min = 1, .max = 65535, .option = "--http01-port", .argument = "N", .help = "Fetch http-01 answers from this port."},
+    {.path = "validation.resolver", .type = CONFIG_TEXT, .option = "--resolver", .argument = "ADDR:PORT", .help = "Ask this DNS server instead of the system's."},
+    {.path = "validation.resolve_to", .type = CONFIG_TEXT, .option = "--resolve-to", .argument = "ADDR", .help = "Every name is at this address (beds without DNS)."},
+    {.path = "validation.token_authority", .type = CONFIG_TEXT, .option = "--token-authority", .argument = "PEM", .help = "Certificate of the Token Authority whose tokens prove an NfInstanceId (tkauth-01)."},
+    {.path = "eab", .type = CONFIG_SECTION, .help = "External account binding."},
+    {.path = "eab.keys", .type = CONFIG_TEXTS, .option = "--eab", .argument = "KID:BASE64URL", .help = "A key accounts may be bound to; one key binds any number of accounts."},
+    {.path = "eab.required", .type = CONFIG_BOOL, .fallback = "false", .option = "--require-eab", .help = "No account without a binding."},
+    {.path = "lifetimes", .type = CONFIG_SECTION, .help = "How long objects live."},
+    {.path = "lifetimes.order", .type = CONFIG_DURATION, .fallback = "7d", .min = 1, .max = 3.2e7, .help = "From newOrder to the end of an order that was not fulfilled."},
+    {.path = "lifetimes.authorization", .type = CONFIG_DURATION, .fallback = "30d", .min = 1, .max = 3.2e7, .help = "From validation to the end of an authorization; the end of its token comes first."},
+    {.path = "limits", .type = CONFIG_SECTION, .help = "Sizes of what could grow."},
+    {.path = "limits.connections", .type = CONFIG_INT, .fallback = "0", .max = 1e6, .help = "ACME connections; 0: half of the open files."},
+    {.path = "limits.accounts_kept", .type = CONFIG_INT, .fallback = "16384", .min = 1, .max = 4e6, .help = "Accounts whose parsed key stays in memory."},
+    {.path = "log", .type = CONFIG_TEXT, .fallback = "info", .choices = "error|warning|info|debug", .option = "--log", .argument = "LEVEL", .help = "Least level of log lines."},
+    {.path = "trace", .type = CONFIG_TEXT, .option = "--trace", .argument = "FILE", .help = "Append spans to FILE."},
+    {.path = "events", .type = CONFIG_TEXT, .option = "--events", .argument = "FILE", .help = "Append events to FILE."},
+    {.path = "time", .type = CONFIG_SECTION, .help = "The bed's clock."},
+    {.path = "time.scale", .type = CONFIG_NUMBER, .fallback = "1", .min = 0.001, .max = 1e6, .option = "--time-scale", .argument = "F", .help = "Seconds of its clock per real second."},
+    {.path = "time.origin", .type = CONFIG_NUMBER, .fallback = "0", .max = 1e11, .option = "--time-origin", .argument = "T", .help = "Real epoch second at which scaled and real time agree."},
+    {0}};
+/* clang-format on */
+
+const struct config_program options_program = {
+    .name = "nfacme-server",
+    .synopsis = "[--config FILE] [--state DIR] [--listen ADDR:PORT] [OPTION]...",
+    .purpose = "An ACME server (RFC 8555) with its own CA that issues certificates for 5G core "
+               "network functions (TS 33.310).  With no configuration at all it makes its CA and "
+               "serves on the loopback address.  It prints one line on standard output when it "
+               "serves.  It is a test bed: do not expose it.",
+    .keys = keys,
+};
+
+void options_done(struct options *options) {
+    for (unsigned i = 0; i < OPTIONS_NAMES_MAX; i++) {
+        free(options->own_names[i]);
+    }
+    config_free(options->config);
+    *options = (struct options){0};
+}
+
+void options_done_auto(struct options *options) { options_done(options); }
+
+/* An error of the value at path, with its place in the file. */
+static bool fail(const struct options *options, const char *path, struct err *err,
+                 const char *what) {
+    char where[160];
+    config_where(options->config, path, where, sizeof(where));
+    return err_set(err, ERR_CONFIG, "%s: %s", where, what);
+}
+
+static bool add_name(struct options *options, unsigned *count, const char *name) {
+    char *copy = strdup(name);
+
+    for (char *c = copy; c != NULL && *c != '\0'; c++) {
+        *c = (char)tolower((unsigned char)*c);
+    }
+    for (unsigned i = 0; copy != NULL && i < *count; i++) {
+        if (strcmp(options->own_names[i], copy) == 0) {
+            free(copy);
+            return true;
+        }
+    }
+    options->own_names[*count] = copy;
+    options->names[(*count)++] = copy;
+    return copy != NULL;
+}
+
+static bool read_names(struct options *options, struct err *err) {
+    size_t given = config_count(options->config, "names");
+    unsigned count = 0;
+    bool whole = true;
+
+    if (given > OPTIONS_NAMES_MAX - 3) {
+        return fail(options, "names", err, "at most 64 names");
+    }
+    whole = add_name(options, &count, "localhost") && add_name(options, &count, "127.0.0.1")
+            && add_name(options, &count, "::1");
+    for (size_t i = 0; whole && i < given; i++) {
+        const char *name = config_text_at(options->config, "names", i);
+        if (*name == '\0' || strlen(name) > ACME_ID_VALUE_MAX || strpbrk(name, " /[]*") != NULL) {
+            return fail(options, "names", err, "not a host name or address");
+        }
+        whole = add_name(options, &count, name);
+    }
+    return whole || err_set(err, ERR_NO_MEMORY, "no memory for names");
+}
+
+/* "001-01" to the home network domain of TS 23.003 28.2: the MNC has three digits there. */
+static bool read_plmn(struct options *options, struct err *err) {
+    const char *plmn = config_text(options->config, "ca.plmn");
+    size_t digits = strspn(plmn, "0123456789");
+    size_t mnc = digits == 3 && plmn[3] == '-' ? strspn(plmn + 4, "0123456789") : 0;
+
+    if (mnc < 2 || mnc > 3 || plmn[4 + mnc] != '\0') {
+        return fail(options, "ca.plmn", err, "a PLMN is MCC-MNC, such as 001-01");
+    }
+    (void)snprintf(options->domain, sizeof(options->domain),
+                   "5gc.mnc%s%.3s.mcc%.3s.3gppnetwork.org", mnc == 2 ? "0" : "", plmn + 4, plmn);
+    return true;
+}
+
+static bool read_ca(struct options *options, struct err *err) {
+    const struct config *config = options->config;
+
+    options->ca_depth = (unsigned)config_int(config, "ca.depth");
+    options->country = config_text(config, "ca.country");
+    if (!key_type_parse(config_text(config, "ca.key"), &options->ca_key)) {
+        return fail(options, "ca.key", err, "no such key type");
+    }
+    if (strlen(options->country) != 2 || !isupper((unsigned char)options->country[0])
+        || !isupper((unsigned char)options->country[1])) {
+        return fail(options, "ca.country", err, "a country is two capital letters");
+    }
+    return read_plmn(options, err);
+}
+
+static void read_log(const struct config *config) {
+    const char *level = config_text(config, "log");
+    log_level_set(level[0] == 'e'   ? LOG_ERROR
+                  : level[0] == 'w' ? LOG_WARNING
+                  : level[0] == 'i' ? LOG_INFO
+                                    : LOG_DEBUG);
+}
+
+bool options_read(struct config *config, struct options *ret, struct err *err) {
+    *ret = (struct options){
+        .config = config,
+        .state_dir = config_text(config, "state"),
+        .listen = config_text(config, "listen"),
+        .pki = config_text(config, "pki"),
+        .admin = config_text(config, "admin"),
+        .memory = strcmp(config_text(config, "store"), "memory") == 0,
+        .token_authority = config_text(config, "validation.token_authority"),
+        .http01_port = (unsigned)config_int(config, "validation.http01_port"),
+        .resolver = config_text(config, "validation.resolver"),
+        .resolve_to = config_text(config, "validation.resolve_to"),
+        .require_eab = config_bool(config, "eab.required"),
+        .trace = config_text(config, "trace"),
+        .events = config_text(config, "events"),
+        .clock = {.scale = config_number(config, "time.scale"),
+                  .origin_us = (uint64_t)(config_number(config, "time.origin") * US_PER_S)},
+        .threads = (unsigned)config_int(config, "threads"),
+        .connections_max = (unsigned)config_int(config, "limits.connections"),
+        .accounts_kept = (unsigned)config_int(config, "limits.accounts_kept"),
+        .order_lifetime_us = config_duration_us(config, "lifetimes.order"),
+        .authz_lifetime_us = config_duration_us(config, "lifetimes.authorization"),
+    };
+    read_log(config);
+    return read_names(ret, err) && read_ca(ret, err);
+}

@@ -1,0 +1,40 @@
+/* nfacme-server's command line and configuration file: one table, read into one record. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/key.h"
+
+#define OPTIONS_NAMES_MAX 67 /* localhost, its two addresses, and 64 given */
+
+extern const struct config_program options_program;
+
+struct options { /* texts are borrowed from config */
+    struct config *config;
+    const char *state_dir;
+    const char *listen, *pki, *admin;
+    const char *names[OPTIONS_NAMES_MAX + 1]; /* of the TLS certificate, lower case; NULL-ended */
+    char *own_names[OPTIONS_NAMES_MAX];
+    bool memory; /* --store memory */
+    unsigned ca_depth;
+    enum key_type ca_key;
+    char domain[64]; /* 5gc.mncNNN.mccNNN.3gppnetwork.org */
+    const char *country;
+    const char *token_authority; /* a PEM file; or NULL */
+    unsigned http01_port;
+    const char *resolver, *resolve_to;
+    bool require_eab;
+    const char *trace, *events;
+    struct clock clock;
+    unsigned threads;
+    unsigned connections_max, accounts_kept;
+    uint64_t order_lifetime_us, authz_lifetime_us;
+};
+
+/* Read what config_start gave; config is taken.  ERR_CONFIG names file, line and key. */
+MUST_CHECK bool options_read(struct config *config, struct options *ret, struct err *err);
+void options_done(struct options *options);
+void options_done_auto(struct options *options);

@@ -1,0 +1,244 @@
+#include "server/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "common/run.h"
+#include "server/admin.h"
+#include "server/ca.h"
+#include "server/pki.h"
+#include "server/store_memory.h"
+#include "server/store_sqlite.h"
+#include "server/wfe.h"
+
+#define PATH_SIZE 512
+#define DATABASE "server.db"
+#define DRAIN_US 10000000
+#define NONCE_WINDOW 0x100000
+
+struct server {
+    const struct options *options;
+    struct store *store;
+    struct ca *ca;
+    struct pki *pki;
+    struct crl *crl;
+    struct revoker *revoker;
+    X509_CHAIN *token_authority;
+    struct va *va;
+    struct nonce_pool *nonces;
+    struct keyring *keyring;
+    struct eab_keys *eab;
+    struct meter *meter;
+    struct trace *trace;
+    struct wfe *wfe;
+    char *cert_pem, *key_pem;
+    struct httpd *httpd;
+    struct admin *admin;
+};
+
+/* "http://host:port", host as people reach what listens there. */
+static void url_text(const char *scheme, const char *listen, unsigned port, char *text,
+                     size_t size) {
+    const char *colon = strrchr(listen, ':');
+    int len = colon == NULL ? 0 : (int)(colon - listen);
+    bool any = len == 0 || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0;
+
+    (void)snprintf(text, size, "%s://%.*s:%u", scheme, any ? 9 : len, any ? "localhost" : listen,
+                   port);
+}
+
+static bool open_store(struct server *server, struct err *err) {
+    const struct options *options = server->options;
+    char path[PATH_SIZE];
+
+    (void)snprintf(path, sizeof(path), "%s/" DATABASE, options->state_dir);
+    server->store = options->memory ? store_memory_open(err)
+                                    : store_sqlite_open(path, clock_now_s(&options->clock), err);
+    return server->store != NULL;
+}
+
+/* CA, its listener, and the list of what it revoked. */
+static bool start_pki(struct server *server, struct err *err) {
+    const struct options *options = server->options;
+    char url[PATH_SIZE];
+
+    server->ca = ca_open(&(struct ca_options){.state_dir = options->state_dir,
+                                              .depth = options->ca_depth,
+                                              .key_type = options->ca_key,
+                                              .country = options->country,
+                                              .domain = options->domain,
+                                              .clock = &options->clock},
+                         err);
+    server->pki =
+        server->ca == NULL
+            ? NULL
+            : pki_start(&(struct pki_options){.listen = options->pki, .ca = server->ca}, err);
+    if (server->pki == NULL) {
+        return false;
+    }
+    url_text("http", options->pki, pki_port(server->pki), url, sizeof(url));
+    ca_pki_url_set(server->ca, url);
+    server->crl = crl_new(&(struct crl_options){.ca = server->ca,
+                                                .source = revoker_source,
+                                                .ctx = server->store,
+                                                .clock = &options->clock},
+                          err);
+    if (server->crl == NULL) {
+        return false;
+    }
+    pki_crl_set(server->pki, server->crl);
+    server->revoker = revoker_new(server->crl, err);
+    return server->revoker != NULL;
+}
+
+static bool start_va(struct server *server, struct err *err) {
+    const struct options *options = server->options;
+
+    if (options->token_authority != NULL) {
+        server->token_authority = x509_chain_read_file(options->token_authority, err);
+        if (server->token_authority == NULL) {
+            return false;
+        }
+    }
+    server->va = va_new(&(struct va_options){.clock = &options->clock,
+                                             .token_authority = server->token_authority,
+                                             .http01_port = options->http01_port,
+                                             .resolver = options->resolver,
+                                             .resolve_to = options->resolve_to},
+                        err);
+    return server->va != NULL;
+}
+
+static bool read_eab(struct server *server, struct err *err) {
+    const struct config *config = server->options->config;
+
+    server->eab = eab_keys_new(err);
+    for (size_t i = 0; server->eab != NULL && i < config_count(config, "eab.keys"); i++) {
+        if (!eab_keys_add(server->eab, config_text_at(config, "eab.keys", i), err)) {
+            return false;
+        }
+    }
+    return server->eab != NULL;
+}
+
+static bool make_wfe(struct server *server, struct err *err) {
+    const struct options *options = server->options;
+
+    server->meter = meter_new(err);
+    server->nonces = nonce_pool_new(NONCE_WINDOW, err);
+    server->keyring = keyring_new(server->store, options->accounts_kept, err);
+    server->trace = trace_open("server", options->trace, options->events, err);
+    if (server->meter == NULL || server->nonces == NULL || server->keyring == NULL
+        || server->trace == NULL || !read_eab(server, err)) {
+        return false;
+    }
+    server->wfe = wfe_new(
+        &(struct wfe_options){.clock = &options->clock,
+                              .store = server->store,
+                              .gate = {.nonces = server->nonces, .keyring = server->keyring},
+                              .ca = server->ca,
+                              .va = server->va,
+                              .revoker = server->revoker,
+                              .eab = server->eab,
+                              .require_eab = options->require_eab,
+                              .names = options->names,
+                              .meter = server->meter,
+                              .trace = server->trace,
+                              .order_lifetime_us = options->order_lifetime_us,
+                              .authz_lifetime_us = options->authz_lifetime_us},
+        err);
+    return server->wfe != NULL && wfe_resume(server->wfe, err);
+}
+
+static bool listen_all(struct server *server, struct err *err) {
+    const struct options *options = server->options;
+
+    if (!ca_tls(server->ca, options->names, &server->cert_pem, &server->key_pem, err)) {
+        return false;
+    }
+    server->httpd = httpd_start(&(struct httpd_options){.listen = options->listen,
+                                                        .cert_pem = server->cert_pem,
+                                                        .key_pem = server->key_pem,
+                                                        .many_idle = true,
+                                                        .threads = options->threads,
+                                                        .body_max = GATE_BODY_MAX,
+                                                        .connections_max = options->connections_max,
+                                                        .handler = wfe_handle,
+                                                        .ctx = server->wfe},
+                                err);
+    if (server->httpd == NULL) {
+        return false;
+    }
+    server->admin = admin_start(&(struct admin_options){.listen = options->admin,
+                                                        .meter = server->meter,
+                                                        .nonces = server->nonces,
+                                                        .store = server->store,
+                                                        .va = server->va,
+                                                        .acme = server->httpd},
+                                err);
+    return server->admin != NULL;
+}
+
+struct server *server_start(const struct options *options, struct err *err) {
+    AUTO(server_stop) struct server *server = calloc(1, sizeof(*server));
+
+    if (server == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "no memory for the server");
+        return NULL;
+    }
+    server->options = options;
+    if (!file_folder(options->state_dir, err) || !open_store(server, err) || !start_pki(server, err)
+        || !start_va(server, err) || !make_wfe(server, err) || !listen_all(server, err)) {
+        return NULL;
+    }
+    return TAKE(server);
+}
+
+unsigned server_port(const struct server *server) { return httpd_port(server->httpd); }
+
+void server_ready(const struct server *server) {
+    const struct options *options = server->options;
+    char directory[PATH_SIZE], pki[PATH_SIZE], admin[PATH_SIZE];
+
+    url_text("https", options->listen, server_port(server), directory, sizeof(directory));
+    url_text("http", options->pki, pki_port(server->pki), pki, sizeof(pki));
+    url_text("http", options->admin, admin_port(server->admin), admin, sizeof(admin));
+    run_ready("ready directory=%s/directory root=%s/root.pem pki=%s admin=%s", directory,
+              options->state_dir, pki, admin);
+}
+
+/* First nothing new is let in and what is under way ends; then those who call are stopped before
+ * those they call. */
+void server_stop(struct server *server) {
+    if (server == NULL) {
+        return;
+    }
+    if (server->wfe != NULL && !wfe_drain(server->wfe, DRAIN_US)) {
+        log_line(LOG_WARNING, "server", "undrained", "after_s=%d", DRAIN_US / 1000000);
+    }
+    admin_stop(server->admin);
+    va_free(server->va);
+    store_stop(server->store);
+    revoker_free(server->revoker);
+    httpd_stop(server->httpd);
+    pki_stop(server->pki);
+    crl_free(server->crl);
+    wfe_free(server->wfe);
+    trace_close(server->trace);
+    meter_free(server->meter);
+    eab_keys_free(server->eab);
+    keyring_free(server->keyring);
+    nonce_pool_free(server->nonces);
+    chain_free(server->token_authority);
+    ca_free(server->ca);
+    store_close(server->store);
+    free(server->cert_pem);
+    if (server->key_pem != NULL) {
+        OPENSSL_cleanse(server->key_pem, strlen(server->key_pem));
+    }
+    free(server->key_pem);
+    free(server);
+}
