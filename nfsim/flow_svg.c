@@ -206,7 +206,9 @@ static void draw_bands(const struct sheet *sheet) {
                              "height=\"%d\"/>\n",
                              y, sheet->width, sheet->band_height[k]);
         }
-        put(sheet->out, STEP_X, y + 22, "flow-step", step_names[k], 0);
+        bool timed = sheet->flow->steps[FLOW_STEPS - 1].seen; /* only of one that was enrolled */
+        put(sheet->out, STEP_X, y + 22, "flow-step",
+            k == FLOW_STEPS && !timed ? "not enrolled" : step_names[k], 0);
         if (k < FLOW_STEPS && sheet->flow->steps[k].seen) {
             const struct flow_step *step = &sheet->flow->steps[k];
             put(sheet->out, STEP_X, y + 39, "flow-soft",
@@ -266,6 +268,19 @@ static void draw_arrow(const struct sheet *sheet, int from, int to, int y, bool 
                      class, from, y, to - 6 * way, class, to, y, -8 * way);
 }
 
+/* A status is an HTTP status or, of a validation, "valid" or "invalid". */
+static bool is_answered(const struct flow_call *call) {
+    return call->status[0] != '\0' && strcmp(call->status, "0") != 0
+           && strcmp(call->status, "none") != 0;
+}
+
+static bool is_bad(const struct flow_call *call) {
+    bool http = call->status[0] >= '0' && call->status[0] <= '9';
+
+    return !is_answered(call)
+           || (http ? call->status[0] >= '4' : strcmp(call->status, "valid") != 0);
+}
+
 static void draw_call(const struct sheet *sheet, const struct row *row) {
     const struct flow_call *call = &sheet->flow->calls[row->call];
     int from = sheet->x[row->answer ? call->to : call->from];
@@ -278,13 +293,11 @@ static void draw_call(const struct sheet *sheet, const struct row *row) {
         put(sheet->out, label, row->y - 6, "flow-label flow-mid", call->name, NAME_MAX);
         return;
     }
-    bool bad = call->status[0] == '\0' || call->status[0] == '0' || call->status[0] >= '4';
     (void)snprintf(text, sizeof(text), "%.12s after %s",
-                   call->status[0] != '\0' && strcmp(call->status, "0") != 0 ? call->status
-                                                                             : "no answer",
+                   is_answered(call) ? call->status : "no answer",
                    markup_us(call->end_us - call->start_us, took));
     put(sheet->out, label, row->y - 6,
-        bad ? "flow-status flow-bad flow-mid" : "flow-status flow-mid", text, 0);
+        is_bad(call) ? "flow-status flow-bad flow-mid" : "flow-status flow-mid", text, 0);
 }
 
 /* Work within one party: a mark on its lifeline. */

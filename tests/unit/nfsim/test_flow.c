@@ -218,12 +218,16 @@ START_TEST(a_failed_answer_is_marked_and_a_call_without_one_says_so) {
     char path[BUNDLE_PATH_MAX];
     struct trace_context root = trace_root(1, 2, true);
     const struct trace_attribute refused[] = {{"peer", "server"}, {"status", "400"}};
+    const struct trace_attribute invalid[] = {{"peer", "server"}, {"status", "invalid"}};
+    const struct trace_attribute valid[] = {{"peer", "server"}, {"status", "valid"}};
 
     (void)snprintf(path, sizeof(path), "%s/logs/client.spans.jsonl", fixture->folder);
     struct trace *trace = trace_open("client", path, NULL, &err);
     ck_assert(trace != NULL);
     trace_span(trace, &root, NULL, "finalize", TRACE_CLIENT, 2000, 3000, refused, 2);
     trace_span(trace, &root, NULL, "newOrder", TRACE_CLIENT, 4000, 5000, refused, 1);
+    trace_span(trace, &root, NULL, "validate http-01", TRACE_CLIENT, 6000, 7000, invalid, 2);
+    trace_span(trace, &root, NULL, "authz", TRACE_CLIENT, 8000, 9000, valid, 2);
     trace_close(trace);
     ck_assert_msg(bundle_write(&fixture->result, &err), "%s", err.detail);
     char trace_id[33];
@@ -232,9 +236,11 @@ START_TEST(a_failed_answer_is_marked_and_a_call_without_one_says_so) {
     }
     AUTO(free) char *svg = drawn(fixture, trace_id);
     ck_assert(is_balanced(svg));
-    ck_assert_uint_eq(occurrences(svg, "flow-status flow-bad"), 2);
+    ck_assert_uint_eq(occurrences(svg, "flow-status flow-bad"), 3);
     ck_assert(strstr(svg, ">400 after") != NULL);
     ck_assert(strstr(svg, ">no answer after") != NULL);
+    ck_assert(strstr(svg, ">invalid after") != NULL);
+    ck_assert(strstr(svg, ">not enrolled<") != NULL && strstr(svg, ">use<") == NULL);
 }
 END_TEST
 
