@@ -75,29 +75,34 @@ const char *config_row_under(const struct config_key *row, const char *parent) {
     return strchr(rest, '.') == NULL ? rest : NULL;
 }
 
-/* Levenshtein's distance of two short words. */
+/* Edits (insert, drop, change, swap neighbours) between two short words. */
 static size_t distance(const char *a, const char *b) {
-    size_t row[GUESS_MAX + 1];
+    size_t rows[3][GUESS_MAX + 1];
     size_t len = strlen(b);
 
     if (len > GUESS_MAX || strlen(a) > GUESS_MAX) {
         return GUESS_MAX;
     }
     for (size_t j = 0; j <= len; j++) {
-        row[j] = j;
+        rows[0][j] = j;
     }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t corner = row[0];
+    size_t i = 0;
+    for (i = 1; a[i - 1] != '\0'; i++) {
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i - 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= len; j++) {
-            size_t best = corner + (a[i - 1] != b[j - 1]);
-            best = row[j] + 1 < best ? row[j] + 1 : best;
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            best = above[j] + 1 < best ? above[j] + 1 : best;
             best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            corner = row[j];
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && rows[(i - 2) % 3][j - 2] + 1 < best) {
+                best = rows[(i - 2) % 3][j - 2] + 1;
+            }
             row[j] = best;
         }
     }
-    return row[len];
+    return rows[(i - 1) % 3][len];
 }
 
 void config_guess_try(struct config_guess *guess, const char *word, const char *candidate) {

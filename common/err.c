@@ -50,6 +50,7 @@ static const char *const names[] = {
     [ERR_UPSTREAM]                = "upstream",
     [ERR_TIMEOUT]                 = "timeout",
     [ERR_NO_MEMORY]               = "noMemory",
+    [ERR_STORE]                   = "store",
     [ERR_CONFIG]                  = "config",
 };
 /* clang-format on */

@@ -62,6 +62,7 @@ static const struct problem_type types[] = {
     [ERR_UPSTREAM]                = {NULL,                    500, RETRY_LATER,     502, "INBOUND_SERVER_ERROR"},
     [ERR_TIMEOUT]                 = {NULL,                    500, RETRY_LATER,     504, "TIMED_OUT_REQUEST"},
     [ERR_NO_MEMORY]               = {NULL,                    500, RETRY_LATER,     500, "INSUFFICIENT_RESOURCES"},
+    [ERR_STORE]                   = {NULL,                    500, RETRY_LATER,     500, "SYSTEM_FAILURE"},
     [ERR_CONFIG]                  = {NULL,                    500, RETRY_NEVER,     500, "SYSTEM_FAILURE"},
 };
 /* clang-format on */
@@ -165,7 +166,8 @@ static json_t *params_new(const struct err *err) {
 char *problem_render_sbi(const struct err *err) {
     const struct problem_type *type = problem_type(err->kind);
     AUTO(json_release) json_t *object = json_object();
-    bool ours = err->kind == ERR_NONE || err->kind == ERR_NO_MEMORY || err->kind == ERR_CONFIG;
+    bool ours = err->kind == ERR_NONE || err->kind == ERR_NO_MEMORY || err->kind == ERR_STORE
+                || err->kind == ERR_CONFIG;
 
     bool whole =
         json_object_set_new(object, "type", urn_new(OWN_URN, err_name(err->kind))) == 0
