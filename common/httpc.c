@@ -85,6 +85,9 @@ static void finish(struct httpc_call *call, CURLcode code) {
     call->finished = true;
     httpc->connections_made += answer.times.reused ? 0 : 1;
     call_detach(call);
+    if (code == CURLE_OK && !call->headed) {
+        code = CURLE_WEIRD_SERVER_REPLY;
+    }
     if (code == CURLE_OK) {
         (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
         answer.status = (unsigned)status;

@@ -27,6 +27,17 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
     return size * count;
 }
 
+static size_t on_header(char *line, size_t size, size_t count, void *ctx) {
+    struct httpc_call *call = ctx;
+
+    if (size * count > 5 && memcmp(line, "HTTP/", 5) == 0) {
+        call->headed = false; /* again after a 1xx answer */
+    } else if (line[0] == '\r' || line[0] == '\n') {
+        call->headed = true;
+    }
+    return size * count;
+}
+
 static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *ctx) {
     const struct httpc_shape *shape = ctx;
 
@@ -47,6 +58,7 @@ CURL *httpc_easy_new(const struct httpc_shape *shape) {
     (void)curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* the environment's is not ours */
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, shape->options.user_agent);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, tls_cipher_list);
     (void)curl_easy_setopt(easy, CURLOPT_TLS13_CIPHERS, tls_cipher_suites);
@@ -139,6 +151,7 @@ bool httpc_call_set(struct httpc_call *call, const struct httpc_request *request
     set_method(call, request);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,

@@ -24,6 +24,8 @@ struct httpc_call {
     struct curl_slist *headers;
     struct curl_slist *connect_to;
     uint64_t start_us;
+    bool headed; /* the answer's headers are whole: curl takes a connection closed in them for an
+                    end of the answer */
     bool too_large;
     bool finished; /* its done is running */
     char error[CURL_ERROR_SIZE];
