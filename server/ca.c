@@ -278,6 +278,7 @@ bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_certifi
     spec.types = profile->nf ? &request->nftypes : NULL;
     spec.eku = profile->eku;
     spec.key = request->csr->key;
+    spec.write_only = true;
     AUTO(X509_free) X509 *leaf = x509_make(&spec, ca->state.issuer, ca->state.issuer_key, err);
     if (leaf == NULL || !serial_text(leaf, made.serial, err)
         || !key_spki_sha256(request->csr->key, made.spki_sha256, err)) {

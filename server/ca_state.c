@@ -83,7 +83,7 @@ static X509 *certificate_make(const struct ca_options *options, const struct lev
             spec.not_after_s = above.not_after_s;
         }
     }
-    AUTO(X509_free) X509 *x509 = x509_make(&spec, issuer, issuer_key, err);
+    AUTO(X509_free) X509 *x509 = x509_make(&spec, issuer, issuer == NULL ? key : issuer_key, err);
     AUTO(free) char *pem = x509 == NULL ? NULL : x509_pem(x509, err);
     if (pem == NULL || !path_of(options, level->name, "pem", path, err)
         || !file_write(path, 0644, pem, strlen(pem), err)) {

@@ -36,7 +36,7 @@ static bool source(void *ctx, crl_sink *sink, void *sink_ctx, struct err *err) {
     return good;
 }
 
-static void revoke(const char *serial, int64_t when_s, int reason) {
+static void revoke_entry(const char *serial, int64_t when_s, int reason) {
     (void)pthread_mutex_lock(&lock);
     ck_assert_uint_lt(entry_count, ENTRIES_MAX);
     struct crl_entry *entry = &entries[entry_count++];
@@ -143,7 +143,7 @@ START_TEST(revoked_certificates_are_listed_with_time_and_reason) {
     struct err err = {0};
 
     for (unsigned i = 0; i < COUNT(reasons); i++) {
-        revoke(reasons[i].serial, FIXTURE_NOW_S - (int64_t)i, reasons[i].reason);
+        revoke_entry(reasons[i].serial, FIXTURE_NOW_S - (int64_t)i, reasons[i].reason);
     }
     ck_good(crl_refresh(crl, &err));
     AUTO(X509_CRL_free) X509_CRL *list = current();
@@ -179,7 +179,7 @@ END_TEST
 START_TEST(a_source_that_fails_leaves_the_old_list) {
     struct err err = {0};
 
-    revoke("abcd", FIXTURE_NOW_S, 1);
+    revoke_entry("abcd", FIXTURE_NOW_S, 1);
     ck_good(crl_refresh(crl, &err));
     uint64_t number = crl_number(crl);
     broken = true;
@@ -198,7 +198,7 @@ END_TEST
 START_TEST(a_serial_that_is_not_hexadecimal_is_an_error) {
     struct err err = {0};
 
-    revoke("12xz", FIXTURE_NOW_S, 1);
+    revoke_entry("12xz", FIXTURE_NOW_S, 1);
     ck_assert(!crl_refresh(crl, &err));
     ck_assert_int_eq(err.kind, ERR_SERVER_INTERNAL);
 }
@@ -215,7 +215,7 @@ static void *revoke_many(void *ctx) {
         char serial[16];
         struct err err = {0};
         (void)snprintf(serial, sizeof serial, "7%03x", first + i);
-        revoke(serial, FIXTURE_NOW_S, 4);
+        revoke_entry(serial, FIXTURE_NOW_S, 4);
         ck_good(crl_refresh(crl, &err));
         AUTO(X509_CRL_free) X509_CRL *list = current();
         ck_assert_msg(listed(list, serial) != NULL, "%s", serial);

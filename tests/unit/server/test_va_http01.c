@@ -55,13 +55,13 @@ static const struct { const char *token; unsigned status; const char *location; 
     {"ftp",      302, "ftp://" NAME "/"},
     {"address",  302, "http://127.0.0.1/"},
     {"port",     302, "http://" NAME ":1/"},
-    {"same301",  301, PREFIX "good?same301"},
-    {"same302",  302, PREFIX "good?same302"},
-    {"same303",  303, PREFIX "good?same303"},
-    {"same307",  307, PREFIX "good?same307"},
-    {"same308",  308, PREFIX "good?same308"},
-    {"choice",   300, PREFIX "good?choice"},
-    {"cached",   304, PREFIX "good?cached"},
+    {"same301",  301, PREFIX "good?same301=1"},
+    {"same302",  302, PREFIX "good?same302=1"},
+    {"same303",  303, PREFIX "good?same303=1"},
+    {"same307",  307, PREFIX "good?same307=1"},
+    {"same308",  308, PREFIX "good?same308=1"},
+    {"choice",   300, PREFIX "good?choice=1"},
+    {"cached",   304, PREFIX "good?cached=1"},
 };
 /* clang-format on */
 
