@@ -212,7 +212,7 @@ static void progress(const struct init_options *options, uint32_t done, bool las
     if (options->quiet) {
         return;
     }
-    if (isatty(STDERR_FILENO)) {
+    if (!options->plain && isatty(STDERR_FILENO) == 1) {
         (void)fprintf(stderr, "\rfleet: %u of %u NFs%s", done, options->nfs, last ? "\n" : "");
     } else if (last) {
         (void)fprintf(stderr, "fleet: %u NFs\n", done);

@@ -16,6 +16,7 @@ struct init_options {
     uint32_t nfs;              /* how many NFs there shall be at least */
     const struct clock *clock; /* for validity */
     bool quiet;                /* no progress on stderr */
+    bool plain;                /* never rewrite a line */
 };
 
 /*

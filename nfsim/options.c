@@ -54,6 +54,7 @@ static const struct config_key init_keys[] = {
     {.path = "rate", .type = CONFIG_NUMBER, .fallback = "0", .max = 1e6, .option = "--rate", .argument = "R", .help = "As for run: with --for it says how many NFs."},
     {.path = "for", .type = CONFIG_DURATION, .fallback = "0", .max = 1e7, .option = "--for", .argument = "SECONDS", .help = "As for run."},
     {.path = "quiet", .type = CONFIG_BOOL, .fallback = "false", .option = "--quiet", .help = "No progress on standard error."},
+    {.path = "no_tui", .type = CONFIG_BOOL, .fallback = "false", .option = "--no-tui", .help = "Plain progress lines."},
     TIME_SECTION, CLOCK_KEYS, {0}};
 static const struct config_key oam_keys[] = {
     STATE_KEY,
@@ -288,7 +289,8 @@ struct init_options options_init(const struct options *options, const struct sce
                                  .nfs = scenario_nfs(scenario, (uint32_t)config_int(config, "nfs"),
                                                      rate_per_s, config_duration_us(config, "for")),
                                  .clock = &options->clock,
-                                 .quiet = config_bool(config, "quiet")};
+                                 .quiet = config_bool(config, "quiet"),
+                                 .plain = config_bool(config, "no_tui")};
 }
 
 struct oam_options options_oam(const struct options *options) {

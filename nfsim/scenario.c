@@ -80,7 +80,8 @@ static bool read_fleet(struct scenario *scenario, struct err *err) {
         (void)snprintf(path, sizeof path, "fleet[%zu].type", i);
         const char *name = config_text(config, path);
         if (name == NULL) {
-            return wrong(config, path, "is missing", err);
+            (void)snprintf(path, sizeof path, "fleet[%zu]", i);
+            return wrong(config, path, "type is missing", err);
         }
         if (!nftypes_known(name)) {
             return wrong(config, path, "is not an NF type of TS 29.510", err);
@@ -139,8 +140,12 @@ static bool read_expect(struct scenario *scenario, struct err *err) {
 
         (void)snprintf(path, sizeof path, "expect[%zu].check", i);
         const char *check = config_text(config, path);
-        if (check == NULL || !expect_known(check)) {
-            return wrong(config, path, check == NULL ? "is missing" : "is not a figure", err);
+        if (check == NULL) {
+            (void)snprintf(path, sizeof path, "expect[%zu]", i);
+            return wrong(config, path, "check is missing", err);
+        }
+        if (!expect_known(check)) {
+            return wrong(config, path, "is not a figure", err);
         }
         (void)snprintf(expect->check, sizeof expect->check, "%s", check);
         (void)snprintf(path, sizeof path, "expect[%zu].min", i);
