@@ -118,7 +118,7 @@ static const struct { const char *method, *path; unsigned status; const char *al
     {"GET",    "/",                 404, ""},
     {"GET",    "/root.pem",         404, ""},
     {"GET",    "/root.crt/",        404, ""},
-    {"GET",    "/crl/../root.crt",  404, ""},
+    {"GET",    "/crl/root.crt",     404, ""},
     {"GET",    "/root.key",         404, ""},
     {"POST",   "/root.crt",         405, "GET, HEAD"},
     {"PUT",    "/crl/issuing.crl",  405, "GET, HEAD"},
