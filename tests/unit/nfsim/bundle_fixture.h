@@ -101,10 +101,49 @@ static struct trace_context fixture_exchange(const struct trace_context *parent,
     return callee;
 }
 
+/* Steps 2 to 6: what the client does under the NF's request. */
+static void fixture_order_calls(const struct fixture *fixture, struct trace *const traces[4],
+                                const struct trace_context *post, const uint64_t *t) {
+    struct trace *client = traces[1], *server = traces[2], *oam = traces[3];
+    const struct fixture_call calls[] = {
+        {client, server, "newAccount", "server", "201", t[1] + 90, t[2] - t[1] - 150},
+        {client, server, "newOrder", "server", "201", t[2] + 70, t[3] - t[2] - 120},
+        {client, server, "authz", "server", "200", t[3] + 60, (t[4] - t[3]) / 3},
+        {client, oam, "token", "oam", "200", t[3] + (t[4] - t[3]) / 2, (t[4] - t[3]) / 3},
+        {client, server, "challenge", "server", "200", t[4] + 80, t[5] - t[4] - 110},
+        {client, server, "order", "server", "200", t[5] + 60, t[6] - t[5] - 70},
+    };
+    struct trace_context challenge = {0};
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        struct trace_context callee = fixture_exchange(post, &calls[i]);
+        challenge = i == 4 ? callee : challenge;
+    }
+    struct trace_context work = trace_child(&challenge);
+    trace_span(server, &work, challenge.span_id, "validate tkauth-01", TRACE_INTERNAL, t[4] + 300,
+               t[4] + 520, NULL, 0);
+    if (fixture->http01) {
+        (void)fixture_exchange(&challenge,
+                               &(struct fixture_call){server, client, "validate http-01", "client",
+                                                      "200", t[5] + 20, (t[6] - t[5]) / 2});
+    }
+}
+
+/* Steps 8 and 9: finalize and the certificate, under the NF's CSR. */
+static void fixture_chain_calls(struct trace *const traces[4], const struct trace_context *put,
+                                const uint64_t *t) {
+    struct trace *client = traces[1], *server = traces[2];
+
+    (void)fixture_exchange(put, &(struct fixture_call){client, server, "finalize", "server", "200",
+                                                       t[8] - 90, (t[9] - t[8]) / 2});
+    (void)fixture_exchange(put,
+                           &(struct fixture_call){client, server, "certificate", "server", "200",
+                                                  t[8] + (t[9] - t[8]) / 2, (t[9] - t[8]) / 4});
+}
+
 /* Spans of all programs for one enrolment whose ten instants are known. */
 static void fixture_trace(const struct fixture *fixture, struct trace *const traces[4],
                           const struct result_sample *sample) {
-    struct trace *nf = traces[0], *client = traces[1], *server = traces[2], *oam = traces[3];
+    struct trace *nf = traces[0], *client = traces[1];
     struct trace_context root = trace_root(sample->index + 1, fixture->random, true);
     const uint64_t *t = sample->t_us;
     const struct trace_attribute about[] = {
@@ -126,32 +165,8 @@ static void fixture_trace(const struct fixture *fixture, struct trace *const tra
     struct trace_context put =
         fixture_exchange(&root, &(struct fixture_call){nf, client, "PUT csr", "client", "200",
                                                        t[7] + 150, t[9] - t[7] - 400});
-    const struct fixture_call calls[] = {
-        {client, server, "newAccount", "server", "201", t[1] + 90, t[2] - t[1] - 150},
-        {client, server, "newOrder", "server", "201", t[2] + 70, t[3] - t[2] - 120},
-        {client, server, "authz", "server", "200", t[3] + 60, (t[4] - t[3]) / 3},
-        {client, oam, "token", "oam", "200", t[3] + (t[4] - t[3]) / 2, (t[4] - t[3]) / 3},
-        {client, server, "challenge", "server", "200", t[4] + 80, t[5] - t[4] - 110},
-        {client, server, "order", "server", "200", t[5] + 60, t[6] - t[5] - 70},
-    };
-    struct trace_context challenge = {0};
-    for (size_t i = 0; i < COUNT(calls); i++) {
-        struct trace_context callee = fixture_exchange(&post, &calls[i]);
-        challenge = i == 4 ? callee : challenge;
-    }
-    struct trace_context work = trace_child(&challenge);
-    trace_span(server, &work, challenge.span_id, "validate tkauth-01", TRACE_INTERNAL, t[4] + 300,
-               t[4] + 520, NULL, 0);
-    if (fixture->http01) {
-        (void)fixture_exchange(&challenge,
-                               &(struct fixture_call){server, client, "validate http-01", "client",
-                                                      "200", t[5] + 20, (t[6] - t[5]) / 2});
-    }
-    (void)fixture_exchange(&put, &(struct fixture_call){client, server, "finalize", "server", "200",
-                                                        t[8] - 90, (t[9] - t[8]) / 2});
-    (void)fixture_exchange(&put,
-                           &(struct fixture_call){client, server, "certificate", "server", "200",
-                                                  t[8] + (t[9] - t[8]) / 2, (t[9] - t[8]) / 4});
+    fixture_order_calls(fixture, traces, &post, t);
+    fixture_chain_calls(traces, &put, t);
     (void)fixture_exchange(
         &root, &(struct fixture_call){nf, NULL, "mtls use", "producer", "200", t[9] + 60, 1450});
 }
@@ -232,16 +247,10 @@ static void fixture_lists(struct run_result *result, uint32_t nfs, uint32_t rate
     }
 }
 
-/* Make the folder, the logs and the result of nfs enrolments, rate per second. */
-static struct fixture *fixture_new(uint32_t nfs, uint32_t rate, bool http01) {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct run_result *result = &fixture->result;
-    struct trace *traces[MERGE_PROGRAMS];
+static void fixture_folder(struct fixture *fixture) {
+    char path[BUNDLE_PATH_MAX];
     struct err err = {0};
-    char path[BUNDLE_PATH_MAX], spans[BUNDLE_PATH_MAX];
 
-    fixture->random = 42;
-    fixture->http01 = http01;
     (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/nfsim-bundle-XXXXXX");
     ck_assert(mkdtemp(fixture->folder) != NULL);
     ck_assert(bundle_path(fixture->folder, "logs", path, &err) && file_folder(path, &err));
@@ -250,16 +259,10 @@ static struct fixture *fixture_new(uint32_t nfs, uint32_t rate, bool http01) {
     (void)snprintf(fixture->root, sizeof(fixture->root), "%s/given-root.pem", fixture->folder);
     (void)snprintf(fixture->scenario, sizeof(fixture->scenario), "%s/given-scenario.yaml",
                    fixture->folder);
-    for (unsigned i = 0; i < MERGE_PROGRAMS; i++) {
-        (void)snprintf(spans, sizeof(spans), "%s/logs/%s.spans.jsonl", fixture->folder,
-                       merge_program[i]);
-        traces[i] = trace_open(merge_program[i], spans, NULL, &err);
-        ck_assert_msg(traces[i] != NULL, "%s", err.detail);
-    }
-    for (size_t i = 0; i < COUNT(fixture->histograms); i++) {
-        fixture->histograms[i] = histogram_new();
-    }
-    *result = (struct run_result){
+}
+
+static void fixture_describe(struct fixture *fixture, uint32_t nfs, uint32_t rate, bool http01) {
+    fixture->result = (struct run_result){
         .scenario = "nine-steps",
         .question = "How long does each of the nine steps take when the main network functions of "
                     "a 5G core obtain their first certificate through the shared ACME client?",
@@ -282,6 +285,42 @@ static struct fixture *fixture_new(uint32_t nfs, uint32_t rate, bool http01) {
         .out = fixture->folder,
         .command = "scenarios/run nine-steps --seed 7",
     };
+}
+
+static void fixture_count(struct fixture *fixture) {
+    struct run_result *result = &fixture->result;
+
+    for (int k = 0; k < RESULT_STEPS; k++) {
+        result->steps[k] = fixture_figures(fixture->histograms[k]);
+        result->step_histogram[k] = fixture->histograms[k];
+    }
+    result->total = fixture_figures(fixture->histograms[RESULT_STEPS]);
+    result->service = fixture_figures(fixture->histograms[RESULT_STEPS + 1]);
+    result->total_histogram = fixture->histograms[RESULT_STEPS];
+    result->service_histogram = fixture->histograms[RESULT_STEPS + 1];
+}
+
+/* Make the folder, the logs and the result of nfs enrolments, rate per second. */
+static struct fixture *fixture_new(uint32_t nfs, uint32_t rate, bool http01) {
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct run_result *result = &fixture->result;
+    struct trace *traces[MERGE_PROGRAMS];
+    struct err err = {0};
+    char spans[BUNDLE_PATH_MAX];
+
+    fixture->random = 42;
+    fixture->http01 = http01;
+    fixture_folder(fixture);
+    for (unsigned i = 0; i < MERGE_PROGRAMS; i++) {
+        (void)snprintf(spans, sizeof(spans), "%s/logs/%s.spans.jsonl", fixture->folder,
+                       merge_program[i]);
+        traces[i] = trace_open(merge_program[i], spans, NULL, &err);
+        ck_assert_msg(traces[i] != NULL, "%s", err.detail);
+    }
+    for (size_t i = 0; i < COUNT(fixture->histograms); i++) {
+        fixture->histograms[i] = histogram_new();
+    }
+    fixture_describe(fixture, nfs, rate, http01);
     result->samples_count = nfs;
     result->samples = calloc(nfs + 1, sizeof(*result->samples));
     for (uint32_t i = 0; i < nfs; i++) {
@@ -292,14 +331,7 @@ static struct fixture *fixture_new(uint32_t nfs, uint32_t rate, bool http01) {
     for (unsigned i = 0; i < MERGE_PROGRAMS; i++) {
         trace_close(traces[i]);
     }
-    for (int k = 0; k < RESULT_STEPS; k++) {
-        result->steps[k] = fixture_figures(fixture->histograms[k]);
-        result->step_histogram[k] = fixture->histograms[k];
-    }
-    result->total = fixture_figures(fixture->histograms[RESULT_STEPS]);
-    result->service = fixture_figures(fixture->histograms[RESULT_STEPS + 1]);
-    result->total_histogram = fixture->histograms[RESULT_STEPS];
-    result->service_histogram = fixture->histograms[RESULT_STEPS + 1];
+    fixture_count(fixture);
     fixture_lists(result, nfs, rate);
     return fixture;
 }
