@@ -208,7 +208,8 @@ void enrolment_timeline(const struct enrolment *enrolment, char text[ENROLMENT_T
 
     text[0] = '\0';
     for (unsigned i = 1; i < ENROLMENT_INSTANTS; i++) {
-        if (enrolment->t_us[i] != 0) {
+        /* t8 is of the finalize that succeeded: not known before */
+        if (enrolment->t_us[i] != 0 && (i < 8 || enrolment->state == ENROLMENT_ISSUED)) {
             len += (size_t)snprintf(text + len, ENROLMENT_TIMELINE_SIZE - len, "%st%u=%" PRIu64,
                                     len == 0 ? "" : ",", i, enrolment->t_us[i]);
         }

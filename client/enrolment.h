@@ -57,7 +57,7 @@ struct enrolment {
     bool with_nf_instance; /* the order names the NfInstanceId */
     bool with_dns;         /* the order names the FQDN */
     enum enrolment_state state;
-    enum err_kind reason_kind; /* ERR_NONE unless FAILED */
+    enum err_kind reason_kind; /* why FAILED, or READY again; else ERR_NONE */
     char *reason;              /* for the NF */
     char *account_url;
     char thumbprint[JWK_THUMBPRINT_SIZE];

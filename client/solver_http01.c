@@ -125,7 +125,9 @@ static bool http01_present(const struct solvers *solvers, struct solver_task *ta
     task->payload = strdup("{}");
     answer = answer_new(task);
     if (answer == NULL || task->payload == NULL) {
-        free(answer);
+        if (answer != NULL) {
+            answer_free(answer);
+        }
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     }
     if (!http01_publish(solvers->http01, answer, err)) {

@@ -50,6 +50,7 @@ struct store {
     struct loop *loop;
     struct store_sql *writing, *reading;
     struct queue changes, looks;
+    struct queue changed, looked; /* completions on their way to the loop */
     pthread_t writer, reader;
     bool started;
     int64_t row_last;
@@ -129,6 +130,26 @@ static struct node *queue_take(struct queue *queue, unsigned max) {
     return list;
 }
 
+/* Append a whole list; completions are as many as the requests they answer. */
+static void queue_append(struct queue *queue, struct node *list) {
+    (void)pthread_mutex_lock(&queue->lock);
+    *queue->last = list;
+    while (*queue->last != NULL) {
+        queue->last = &(*queue->last)->next;
+    }
+    (void)pthread_mutex_unlock(&queue->lock);
+}
+
+/* Everything there is, without waiting. */
+static struct node *queue_poll(struct queue *queue) {
+    (void)pthread_mutex_lock(&queue->lock);
+    struct node *list = queue->first;
+    queue->first = NULL;
+    queue->last = &queue->first;
+    (void)pthread_mutex_unlock(&queue->lock);
+    return list;
+}
+
 static void change_free(struct change *change) {
     enrolment_done(&change->enrolment);
     store_account_done(&change->account);
@@ -142,7 +163,9 @@ static void look_free(struct look *look) {
 }
 
 static void deliver_changes(void *ctx) {
-    for (struct node *node = ctx, *next; node != NULL; node = next) {
+    struct store *store = ctx;
+
+    for (struct node *node = queue_poll(&store->changed), *next; node != NULL; node = next) {
         struct change *change = (struct change *)node;
         next = node->next;
         change->saved(change->ctx, change->err.kind == ERR_NONE ? NULL : &change->err);
@@ -195,16 +218,21 @@ static void *writer_main(void *arg) {
         for (struct node *node = list; !good && node != NULL; node = node->next) {
             ((struct change *)node)->err = err;
         }
-        loop_post(store->loop, deliver_changes, list);
+        queue_append(&store->changed, list);
+        loop_post(store->loop, deliver_changes, store);
     }
     return NULL;
 }
 
-static void deliver_look(void *ctx) {
-    struct look *look = ctx;
+static void deliver_looks(void *ctx) {
+    struct store *store = ctx;
 
-    look->fn(look->ctx, &look->found, look->err.kind == ERR_NONE ? NULL : &look->err);
-    look_free(look);
+    for (struct node *node = queue_poll(&store->looked), *next; node != NULL; node = next) {
+        struct look *look = (struct look *)node;
+        next = node->next;
+        look->fn(look->ctx, &look->found, look->err.kind == ERR_NONE ? NULL : &look->err);
+        look_free(look);
+    }
 }
 
 /* Whatever goes wrong stands in look->err. */
@@ -226,7 +254,8 @@ static void *reader_main(void *arg) {
     for (struct node *node; (node = queue_take(&store->looks, 1)) != NULL;) {
         struct look *look = (struct look *)node;
         look_up(store, look);
-        loop_post(store->loop, deliver_look, look);
+        queue_append(&store->looked, node);
+        loop_post(store->loop, deliver_looks, store);
     }
     return NULL;
 }
@@ -255,6 +284,8 @@ struct store *store_open(const char *path, struct loop *loop, struct err *err) {
     store->writable = true;
     queue_init(&store->changes);
     queue_init(&store->looks);
+    queue_init(&store->changed);
+    queue_init(&store->looked);
     store->writing = store_sql_open(path, true, err);
     if (store->writing == NULL) {
         return NULL;
@@ -277,10 +308,20 @@ void store_close(struct store *store) {
         (void)pthread_join(store->writer, NULL);
         (void)pthread_join(store->reader, NULL);
     }
+    for (struct node *node = queue_poll(&store->changed), *next; node != NULL; node = next) {
+        next = node->next;
+        change_free((struct change *)node);
+    }
+    for (struct node *node = queue_poll(&store->looked), *next; node != NULL; node = next) {
+        next = node->next;
+        look_free((struct look *)node);
+    }
     store_sql_close(store->writing);
     store_sql_close(store->reading);
     queue_done(&store->changes);
     queue_done(&store->looks);
+    queue_done(&store->changed);
+    queue_done(&store->looked);
     free(store);
 }
 

@@ -240,11 +240,16 @@ bool upstream_nonce(struct upstream *upstream, struct upstream_waiter *waiter, l
     if (upstream->known && noncepool_take(upstream->pool, nonce)) {
         return true;
     }
+    upstream_wait(upstream, waiter, fn, ctx);
+    return false;
+}
+
+void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter, loop_call *fn,
+                   void *ctx) {
     *waiter = (struct upstream_waiter){.place = upstream->last, .fn = fn, .ctx = ctx};
     *upstream->last = waiter;
     upstream->last = &waiter->next;
     upstream_supply(upstream);
-    return false;
 }
 
 void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter) {

@@ -57,6 +57,9 @@ struct upstream_waiter {
  */
 MUST_CHECK bool upstream_nonce(struct upstream *upstream, struct upstream_waiter *waiter,
                                loop_call *fn, void *ctx, char nonce[NONCEPOOL_TEXT_SIZE]);
+/* Only wait: fn(ctx) is called once, later, when directory and a nonce are there. */
+void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter, loop_call *fn,
+                   void *ctx);
 void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter);
 
 /* Keep the answer's Replay-Nonce, and serve who waits for one. */

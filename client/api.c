@@ -1,0 +1,235 @@
+#include "client/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client/tenant.h"
+#include "common/httpd.h"
+#include "common/log.h"
+#include "common/problem.h"
+
+#define API_ROOT "/nacme-enrolment/v1/enrolments"
+
+struct api {
+    struct api_policy policy;
+    struct engine *engine;
+    struct trace *trace;
+    char address[CALL_HOST_SIZE]; /* for a Location when the Host header is of no use */
+    struct httpd *httpd;
+};
+
+/* Fill the call; false: answer err. */
+typedef bool api_reader(struct api *api, struct call *call, struct err *err);
+
+static bool read_enrol(struct api *api, struct call *call, struct err *err) {
+    const struct httpd_exchange *exchange = call->exchange;
+    char key[ENROLMENT_IDEMPOTENCY_SIZE];
+    struct enrolment *asked = &call->asked;
+    size_t len = 0;
+    const char *body = httpd_body(exchange, &len);
+
+    if (!api_enrol_read(&api->policy, body, len, httpd_header(exchange, "Content-Type"), asked, err)
+        || !tenant_allows(httpd_peer(exchange), asked->nf, asked->nf_type, asked->fqdn, err)
+        || !api_cca_read(&api->policy, httpd_header(exchange, "3gpp-Sbi-Client-Credentials"), asked,
+                         err)
+        || !api_idempotency(httpd_header(exchange, "3gpp-Sbi-Request-Info"), key, err)) {
+        return false;
+    }
+    asked->idempotency = key[0] == '\0' ? NULL : strdup(key);
+    return key[0] == '\0' || asked->idempotency != NULL
+           || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+static bool read_csr(struct api *api, struct call *call, struct err *err) {
+    size_t len = 0;
+    const char *body = httpd_body(call->exchange, &len);
+
+    (void)api;
+    return api_csr_read(httpd_header(call->exchange, "Content-Type"), body, len, &call->csr,
+                        &call->csr_len, err);
+}
+
+static bool read_nothing(struct api *api, struct call *call, struct err *err) {
+    (void)api;
+    (void)call;
+    (void)err;
+    return true;
+}
+
+static bool read_later(struct api *api, struct call *call, struct err *err) {
+    (void)api;
+    return err_set(err, ERR_NOT_IMPLEMENTED, "%s is not offered by this version", call->name);
+}
+
+/* clang-format off */
+static const struct {
+    enum http_method method;
+    const char *pattern;
+    enum call_kind kind;
+    const char *name; /* of the span */
+    api_reader *read;
+} routes[] = {
+    {HTTP_POST,   API_ROOT,                           CALL_ENROL,       "POST enrolments",     read_enrol},
+    {HTTP_GET,    API_ROOT "/{id}",                   CALL_GET,         "GET enrolment",       read_nothing},
+    {HTTP_DELETE, API_ROOT "/{id}",                   CALL_OTHER,       "DELETE enrolment",    read_later},
+    {HTTP_PUT,    API_ROOT "/{id}/csr",               CALL_CSR,         "PUT csr",             read_csr},
+    {HTTP_GET,    API_ROOT "/{id}/certificate",       CALL_CERTIFICATE, "GET certificate",     read_nothing},
+    {HTTP_PUT,    API_ROOT "/{id}/authority-token",   CALL_OTHER,       "PUT authority-token", read_later},
+    {HTTP_POST,   API_ROOT "/{id}/renewals",          CALL_OTHER,       "POST renewals",       read_later},
+    {HTTP_POST,   API_ROOT "/{id}/revocations",       CALL_OTHER,       "POST revocations",    read_later},
+};
+/* clang-format on */
+
+static const char *method_name(enum http_method method) {
+    switch (method) {
+    case HTTP_GET:
+        return "GET";
+    case HTTP_HEAD:
+        return "HEAD";
+    case HTTP_POST:
+        return "POST";
+    case HTTP_PUT:
+        return "PUT";
+    case HTTP_DELETE:
+        return "DELETE";
+    case HTTP_OTHER:
+        return "";
+    }
+    return "";
+}
+
+/* The row of a request; COUNT(routes): none, and err (with Allow added for a known path). */
+static size_t route(struct call *call, struct route_params *params, struct err *err) {
+    AUTO(buf_done) struct buf allow = buf_new(64);
+    const enum http_method method = httpd_method(call->exchange);
+
+    for (size_t i = 0; i < COUNT(routes); i++) {
+        if (!route_match(routes[i].pattern, httpd_path(call->exchange), params)) {
+            continue;
+        }
+        if (routes[i].method == method) {
+            return i;
+        }
+        (void)buf_printf(&allow, "%s%s", allow.len == 0 ? "" : ", ", method_name(routes[i].method));
+    }
+    if (allow.len > 0) {
+        httpd_header_add(call->exchange, "Allow", allow.data);
+        (void)err_set(err, ERR_METHOD_NOT_ALLOWED, "this resource does not know that method");
+    } else {
+        (void)err_set(err, ERR_NOT_FOUND, "no such resource");
+    }
+    return COUNT(routes);
+}
+
+/* The Host header goes into Location: only what looks like one. */
+static void take_host(const struct api *api, struct call *call) {
+    static const char good[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
+    const char *host = httpd_header(call->exchange, "Host");
+
+    if (host == NULL || host[0] == '\0' || strlen(host) >= sizeof call->host
+        || strspn(host, good) != strlen(host)) {
+        host = api->address;
+    }
+    (void)snprintf(call->host, sizeof call->host, "%s", host);
+}
+
+static bool take_headers(struct call *call, const struct route_params *params, struct err *err) {
+    const struct httpd_exchange *exchange = call->exchange;
+
+    call->wait_us = api_prefer_wait_us(httpd_header(exchange, "Prefer"));
+    if (params->count > 0) {
+        const size_t len = strlen(params->value[0]);
+        if (len >= sizeof call->id) {
+            return err_set(err, ERR_NOT_FOUND, "no such enrolment");
+        }
+        memcpy(call->id, params->value[0], len + 1);
+    }
+    return api_max_rsp_us(httpd_header(exchange, "3gpp-Sbi-Max-Rsp-Time"), &call->max_rsp_us, err);
+}
+
+/* All checks of a request; true: the engine's. */
+static bool admit(struct api *api, struct call *call, struct err *err) {
+    struct route_params params = {0};
+    const size_t row = route(call, &params, err);
+
+    if (row == COUNT(routes)) {
+        return false;
+    }
+    call->kind = routes[row].kind;
+    call->name = routes[row].name;
+    take_host(api, call);
+    if (httpd_body_too_large(call->exchange)) {
+        return err_set(err, ERR_TOO_LARGE, "a body may have %d octets", API_BODY_MAX);
+    }
+    return tenant_peer(httpd_peer(call->exchange), err) && take_headers(call, &params, err)
+           && routes[row].read(api, call, err);
+}
+
+static void api_handle(void *ctx, struct httpd_exchange *exchange) {
+    struct api *api = ctx;
+    struct call *call = call_new(exchange, api->trace);
+    struct err err = {0};
+
+    if (call == NULL) {
+        httpd_answer(exchange, 500, NULL, NULL, 0);
+        return;
+    }
+    if (!admit(api, call, &err)) {
+        answer_problem(call, &err);
+        return;
+    }
+    if (!httpd_defer(exchange)) {
+        err.retry_after_s = 1;
+        (void)err_set(&err, ERR_OVERLOAD, "too many requests are held open");
+        answer_problem(call, &err);
+        return;
+    }
+    engine_take(api->engine, call);
+}
+
+struct api *api_start(const struct api_options *options, struct err *err) {
+    AUTO(api_stop) struct api *api = calloc(1, sizeof *api);
+
+    if (api == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    api->policy = (struct api_policy){options->identifiers, options->solvers};
+    api->engine = options->engine;
+    api->trace = options->trace;
+    const struct httpd_options http = {
+        .listen = options->listen,
+        .cert_pem = options->cert_pem,
+        .key_pem = options->key_pem,
+        .client_trust_pem = options->nf_trust_pem,
+        .threads = options->threads,
+        .body_max = API_BODY_MAX,
+        .deferred_max = options->held_max == 0 ? API_HELD_MAX : options->held_max,
+        .idle_timeout_s = 120,
+        .handler = api_handle,
+        .ctx = api,
+    };
+    /* requests may come before httpd_start returns: all they need is set already */
+    (void)snprintf(api->address, sizeof api->address, "%s", options->listen);
+    api->httpd = httpd_start(&http, err);
+    return api->httpd == NULL ? NULL : TAKE(api);
+}
+
+void api_stop(struct api *api) {
+    if (api != NULL) {
+        httpd_stop(api->httpd);
+        free(api);
+    }
+}
+
+unsigned api_port(const struct api *api) { return httpd_port(api->httpd); }
+
+bool api_media_type(const char *content_type, const char *wanted) {
+    const size_t len = strlen(wanted);
+
+    return content_type != NULL && strncasecmp(content_type, wanted, len) == 0
+           && (content_type[len] == '\0' || content_type[len] == ';' || content_type[len] == ' ');
+}

@@ -1,0 +1,244 @@
+#include "client/client.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/admin.h"
+#include "client/credentials.h"
+#include "client/engine.h"
+#include "client/solver_http01.h"
+#include "client/solver_tkauth01.h"
+#include "client/vault.h"
+#include "common/file.h"
+#include "common/run.h"
+#include "common/x509.h"
+
+#define PATH_SIZE 1024
+#define ADDRESS_SIZE 80
+
+struct client {
+    const struct options *options;
+    struct credentials credentials;
+    struct trace *trace;
+    struct loop *loop;
+    struct vault *vault;
+    struct store *store;
+    X509_STORE *acme_trust, *oam_trust;
+    struct httpc *acme, *oam;
+    struct upstream *upstream;
+    struct solvers solvers;
+    struct engine *engine;
+    struct api *api;
+    struct admin *admin;
+    pthread_t thread;
+    bool running;
+};
+
+/* What lives under the state directory. */
+static bool open_state(struct client *client, struct err *err) {
+    const struct options *options = client->options;
+    char path[PATH_SIZE];
+
+    if (!file_folder(options->state_dir, err)
+        || !credentials_read(options->tls_cert, options->tls_key, options->state_dir,
+                             options->nf_trust_pem, &options->clock, &client->credentials, err)) {
+        return false;
+    }
+    (void)snprintf(path, sizeof path, "%s/vault.key", options->state_dir);
+    client->vault = vault_open(path, err);
+    (void)snprintf(path, sizeof path, "%s/client.db", options->state_dir);
+    client->store = client->vault == NULL ? NULL : store_open(path, client->loop, err);
+    return client->store != NULL;
+}
+
+static X509_STORE *trust_of(const char *path, struct err *err) {
+    AUTO(chain_free) X509_CHAIN *anchors = x509_chain_read_file(path, err);
+
+    return anchors == NULL ? NULL : x509_trust(anchors, err);
+}
+
+static bool open_upstream(struct client *client, struct err *err) {
+    const struct options *options = client->options;
+
+    client->acme_trust = trust_of(options->ca_file, err);
+    if (client->acme_trust == NULL) {
+        return false;
+    }
+    client->acme = httpc_new(&(struct httpc_options){.loop = client->loop,
+                                                     .trust = client->acme_trust,
+                                                     .connections_max = options->connections_max,
+                                                     .keep_session = true,
+                                                     .user_agent = "nfacme-client/" NFACME_VERSION},
+                             err);
+    client->upstream =
+        client->acme == NULL
+            ? NULL
+            : upstream_new(&(struct upstream_options){.loop = client->loop,
+                                                      .httpc = client->acme,
+                                                      .clock = &options->clock,
+                                                      .trace = client->trace,
+                                                      .seed = options->seed,
+                                                      .directory_url = options->directory},
+                           err);
+    return client->upstream != NULL;
+}
+
+static bool open_oam(struct client *client, struct err *err) {
+    const struct options *options = client->options;
+
+    if (options->oam == NULL) {
+        return true;
+    }
+    client->oam_trust = trust_of(options->oam_ca_file, err);
+    client->oam =
+        client->oam_trust == NULL
+            ? NULL
+            : httpc_new(&(struct httpc_options){.loop = client->loop,
+                                                .trust = client->oam_trust,
+                                                .chain = client->credentials.chain,
+                                                .key = client->credentials.key,
+                                                .connections_max = options->connections_max,
+                                                .keep_session = true,
+                                                .user_agent = "nfacme-client/" NFACME_VERSION},
+                        err);
+    client->solvers.tkauth01 =
+        client->oam == NULL
+            ? NULL
+            : solver_tkauth01_new(&(struct solver_tkauth01_options){.httpc = client->oam,
+                                                                    .upstream = client->upstream,
+                                                                    .oam_url = options->oam},
+                                  err);
+    return client->solvers.tkauth01 != NULL;
+}
+
+static bool open_solvers(struct client *client, struct err *err) {
+    const struct options *options = client->options;
+    struct solvers *solvers = &client->solvers;
+
+    solvers->count = options->challenges_count;
+    memcpy(solvers->order, options->challenges, sizeof solvers->order);
+    if (options->http01_listen != NULL) {
+        solvers->http01 = solver_http01_start(options->http01_listen, options->seed, err);
+        if (solvers->http01 == NULL) {
+            return false;
+        }
+    }
+    return open_oam(client, err);
+}
+
+static bool open_engine(struct client *client, struct err *err) {
+    const struct options *options = client->options;
+    const struct engine_options engine = {
+        .loop = client->loop,
+        .store = client->store,
+        .vault = client->vault,
+        .upstream = client->upstream,
+        .solvers = &client->solvers,
+        .clock = &options->clock,
+        .trace = client->trace,
+        .eab_kid = options->eab_kid[0] == '\0' ? NULL : options->eab_kid,
+        .eab_key = options->eab_key,
+        .eab_key_len = options->eab_key_len,
+        .live_max = options->live_max,
+        .seed = options->seed,
+    };
+
+    client->engine = engine_new(&engine, err);
+    return client->engine != NULL && engine_resume(client->engine, err);
+}
+
+static void begin(void *ctx) { upstream_refresh(ctx); }
+
+static void *run(void *arg) {
+    loop_run(arg);
+    return NULL;
+}
+
+static bool start(struct client *client, struct err *err) {
+    const struct options *options = client->options;
+
+    loop_post(client->loop, begin, client->upstream);
+    if (pthread_create(&client->thread, NULL, run, client->loop) != 0) {
+        return err_set(err, ERR_SERVER_INTERNAL, "could not start a thread");
+    }
+    client->running = true;
+    client->api = api_start(&(struct api_options){.listen = options->listen,
+                                                  .cert_pem = client->credentials.chain_pem,
+                                                  .key_pem = client->credentials.key_pem,
+                                                  .nf_trust_pem = options->nf_trust_pem,
+                                                  .identifiers = options->identifiers,
+                                                  .solvers = &client->solvers,
+                                                  .engine = client->engine,
+                                                  .trace = client->trace,
+                                                  .held_max = options->held_max,
+                                                  .threads = options->threads},
+                            err);
+    client->admin = client->api == NULL ? NULL : admin_start(options->admin, client->store, err);
+    return client->admin != NULL;
+}
+
+struct client *client_start(const struct options *options, struct err *err) {
+    AUTO(client_stop) struct client *client = calloc(1, sizeof *client);
+
+    if (client == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    client->options = options;
+    client->trace = trace_open("client", options->trace, options->events, err);
+    client->loop = client->trace == NULL ? NULL : loop_new(err);
+    if (client->loop == NULL || !open_state(client, err) || !open_upstream(client, err)
+        || !open_solvers(client, err) || !open_engine(client, err) || !start(client, err)) {
+        return NULL;
+    }
+    return TAKE(client);
+}
+
+void client_stop(struct client *client) {
+    if (client == NULL) {
+        return;
+    }
+    if (client->running) {
+        loop_post(client->loop, engine_stop, client->engine);
+        (void)pthread_join(client->thread, NULL);
+    }
+    api_stop(client->api);
+    admin_stop(client->admin);
+    store_close(client->store); /* before the engine: completions find nobody */
+    engine_free(client->engine);
+    solver_tkauth01_free(client->solvers.tkauth01);
+    solver_http01_stop(client->solvers.http01);
+    upstream_free(client->upstream);
+    httpc_free(client->acme);
+    httpc_free(client->oam);
+    X509_STORE_free(client->acme_trust);
+    X509_STORE_free(client->oam_trust);
+    vault_close(client->vault);
+    loop_free(client->loop);
+    trace_close(client->trace);
+    credentials_done(&client->credentials);
+    free(client);
+}
+
+/* "ADDR:PORT" with the port that was really taken. */
+static void address(const char *listen, unsigned port, char out[ADDRESS_SIZE]) {
+    const char *colon = strrchr(listen, ':');
+    const int host = colon == NULL ? 0 : (int)(colon - listen);
+
+    (void)snprintf(out, ADDRESS_SIZE, "%.*s:%u", host, listen, port);
+}
+
+void client_ready(const struct client *client) {
+    char api[ADDRESS_SIZE], admin[ADDRESS_SIZE];
+
+    address(client->options->listen, api_port(client->api), api);
+    address(client->options->admin, admin_port(client->admin), admin);
+    run_ready("ready api=https://%s root=%s admin=http://%s", api, client->credentials.root_path,
+              admin);
+}
+
+unsigned client_api_port(const struct client *client) { return api_port(client->api); }
+
+unsigned client_admin_port(const struct client *client) { return admin_port(client->admin); }

@@ -1,0 +1,48 @@
+/* The engine: every live enrolment, driven through RFC 8555 by its state table on one loop thread.
+ *
+ * Save before act: a transition is committed before the next message leaves, and an NF is told of
+ * nothing that is not on disk.  VALIDATING alone is not saved: it resumes as CHALLENGED, which asks
+ * the server again.  When the client dies between sending newOrder and saving the order's URL, a
+ * new order is made and the old one is left to expire. */
+#pragma once
+
+#include "client/answer.h"
+#include "client/solver.h"
+#include "client/store.h"
+#include "client/upstream.h"
+#include "client/vault.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/loop.h"
+#include "common/trace.h"
+
+struct engine;
+
+/* All borrowed for the engine's life. */
+struct engine_options {
+    struct loop *loop;
+    struct store *store;
+    struct vault *vault;
+    struct upstream *upstream;
+    const struct solvers *solvers;
+    const struct clock *clock;
+    struct trace *trace;
+    const char *eab_kid; /* external account binding, RFC 8555 7.3.4; NULL = none */
+    const unsigned char *eab_key;
+    size_t eab_key_len;
+    unsigned live_max; /* live enrolments; beyond it 503 */
+    uint64_t seed;
+};
+struct engine *engine_new(const struct engine_options *options, struct err *err);
+/* Load the live enrolments; they go on when the loop runs.  Before the loop runs. */
+MUST_CHECK bool engine_resume(struct engine *engine, struct err *err);
+
+/* Hand over a deferred call; from any thread. */
+void engine_take(struct engine *engine, struct call *call);
+
+/* On the loop's thread: answer what is held with 503 and stop the loop.  What is on disk is resumed
+ * at the next start.  ctx is the engine. */
+void engine_stop(void *ctx);
+/* After the loop has stopped. */
+void engine_free(struct engine *engine);
+AUTO_DEFINE(struct engine, engine_free)

@@ -1,0 +1,94 @@
+/* From FINALIZING to ISSUED, or back to READY when the server refuses the CSR. */
+#include "client/engine_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/b64.h"
+#include "common/json.h"
+#include "common/ossl.h"
+
+/* The order is still ready: the NF hears why and may send another CSR. */
+static void csr_refused(struct live *live) {
+    struct enrolment *record = &live->record;
+
+    free(record->csr);
+    record->csr = NULL;
+    record->csr_len = 0;
+    record->t_us[8] = 0;
+    free(record->reason);
+    record->reason = strdup(live->refusal.detail);
+    record->reason_kind = live->refusal.kind;
+    live->refusal.retry_after_s = 0;
+    engine_move(live, ENROLMENT_ON_CSR_REFUSED);
+}
+
+static void finalize_done(void *ctx, const struct request_answer *answer, const struct err *err) {
+    struct live *live = ctx;
+    struct err failure = {0};
+
+    live->request = NULL;
+    if (err != NULL) {
+        live->refusal = *err;
+        engine_order_poll(live); /* the order tells what became of it, RFC 8555 7.4 */
+        return;
+    }
+    live->refusal = (struct err){0};
+    live->record.t_us[8] = answer->sent_us;
+    if (!engine_order_take(live, answer->json, &failure)) {
+        engine_fail(live, &failure);
+        return;
+    }
+    engine_order_go(live, answer->json, answer->retry_after_s);
+}
+
+void engine_step_finalize(struct live *live) {
+    const struct enrolment *record = &live->record;
+
+    if (live->refusal.kind != ERR_NONE) {
+        csr_refused(live);
+        return;
+    }
+    if (live->finalize_tries == 1 && !live->order_known) {
+        engine_order_poll(live); /* a new life: finalize may have been sent already */
+        return;
+    }
+    if (live->finalize_tries++ >= ENGINE_FINALIZE_TRIES) {
+        engine_fail(
+            live, &(struct err){.kind = ERR_UPSTREAM, .detail = "finalize leaves the order ready"});
+        return;
+    }
+    AUTO(free) char *csr = b64_encode(record->csr, record->csr_len);
+    AUTO(json_release) json_t *payload = csr == NULL ? NULL : json_pack("{s:s}", "csr", csr);
+    if (payload == NULL) {
+        engine_fail(live, &(struct err){.kind = ERR_NO_MEMORY, .detail = "out of memory"});
+        return;
+    }
+    (void)engine_request(live, STATS_FINALIZE, record->finalize_url, json_text(payload),
+                         finalize_done);
+}
+
+static void certificate_done(void *ctx, const struct request_answer *answer,
+                             const struct err *err) {
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+    struct live *live = ctx;
+
+    live->request = NULL;
+    if (err != NULL) {
+        engine_fail(live, err);
+        return;
+    }
+    if (strncmp(answer->body, begin, sizeof begin - 1) != 0
+        || strlen(answer->body) != answer->body_len) {
+        engine_fail(live, &(struct err){.kind = ERR_UPSTREAM,
+                                        .detail = "the certificate is not a PEM chain"});
+        return;
+    }
+    free(live->record.chain);
+    live->record.chain = strdup(answer->body);
+    engine_move(live, ENROLMENT_ON_ISSUED);
+}
+
+void engine_step_certificate(struct live *live) {
+    (void)engine_request(live, STATS_CERTIFICATE, live->certificate_url, NULL, certificate_done);
+}

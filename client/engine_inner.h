@@ -1,0 +1,101 @@
+/* What the engine's own rooms share; nobody else includes this. */
+#pragma once
+
+#include "client/engine.h"
+#include "client/map.h"
+#include "client/request.h"
+
+#define ENGINE_AUTHZ_MAX 8
+#define ENGINE_POLLS_MAX 200        /* polls of an order that does not move */
+#define ENGINE_POLL_FIRST_US 100000 /* then half as long again each time */
+#define ENGINE_POLL_MAX_US 5000000
+#define ENGINE_FINALIZE_TRIES 4
+#define ENGINE_SAVE_RETRY_US 1000000
+#define ENGINE_SAVE_PATIENCE_US 5000000 /* a call waits this long for the disk */
+
+struct engine {
+    struct engine_options options;
+    struct map *by_id, *by_nf; /* struct live */
+    bool stopping;
+};
+
+/* Challenges being met, between ORDERED and READY. */
+struct provision {
+    unsigned at; /* next authorization, then next response */
+    unsigned count;
+    bool responded[ENGINE_AUTHZ_MAX]; /* told to the server in an earlier life */
+    struct solver_task tasks[ENGINE_AUTHZ_MAX];
+};
+
+/* A live enrolment. */
+struct live {
+    struct engine *engine;
+    struct enrolment record;
+    EVP_PKEY *key;
+    struct store_account account; /* to insert; empty when the account is there already */
+    enum enrolment_state stored;  /* as on disk */
+    bool inserted, saving;
+    struct call *calls;         /* held */
+    struct request *request;    /* under way */
+    struct loop_timer timer;    /* poll, expiry of the order, another save */
+    struct trace_context trace; /* of the call that drives it */
+    bool order_known;           /* authorizations read in this life */
+    enum order_status order_status;
+    char *authz[ENGINE_AUTHZ_MAX];
+    unsigned authz_count;
+    char *certificate_url;
+    struct provision *provision;
+    unsigned polls, finalize_tries;
+    bool walked;                   /* every authorization was read and none was pending */
+    struct upstream_waiter waiter; /* for the directory */
+    bool diagnosing;               /* reading authorizations for the reason of a failure */
+    bool account_lost;             /* newAccount was repeated once */
+    struct err problem;            /* of a challenge */
+    struct err refusal;            /* of the last finalize; tells READY from READY again */
+};
+
+/* engine.c: life and transitions */
+struct live *engine_live_new(struct engine *engine, struct err *err);
+/* Into the maps; false: out of memory, or it is there. */
+MUST_CHECK bool engine_live_add(struct live *live);
+/* Out of the maps and gone. */
+void engine_live_drop(struct live *live);
+/* Note the transition, save it, then answer and go on. */
+void engine_move(struct live *live, enum enrolment_event event);
+/* Note it without saving, and go on. */
+void engine_move_unsaved(struct live *live, enum enrolment_event event);
+void engine_insert(struct live *live);
+void engine_fail(struct live *live, const struct err *err);
+/* Do what the state asks for next. */
+void engine_step(struct live *live);
+uint64_t engine_now_us(void);
+
+/* engine_calls.c: what NFs ask */
+void engine_call(struct engine *engine, struct call *call);
+/* Answer the calls whose wait is over. */
+void engine_settle(struct live *live);
+/* Answer all with err. */
+void engine_settle_all(struct live *live, const struct err *err);
+
+/* engine_steps.c: account, order, authorizations, challenges */
+void engine_step_account(struct live *live);
+void engine_step_order(struct live *live);
+void engine_step_authz(struct live *live);
+void engine_step_respond(struct live *live);
+void engine_provision_free(struct live *live);
+/* Send; ctx of done is live.  payload taken.  False: the enrolment has failed. */
+bool engine_request(struct live *live, enum stats_op op, const char *url, char *payload,
+                    request_done *done);
+
+/* engine_order.c: reading and polling orders */
+/* Members of an order object into live. */
+MUST_CHECK bool engine_order_take(struct live *live, const json_t *json, struct err *err);
+/* Go on from what the order says now. */
+void engine_order_go(struct live *live, const json_t *json, uint32_t retry_after_s);
+void engine_order_poll(struct live *live);
+/* A problem document inside an order or a challenge. */
+void engine_problem(const json_t *error, struct err *ret);
+
+/* engine_finalize.c */
+void engine_step_finalize(struct live *live);
+void engine_step_certificate(struct live *live);

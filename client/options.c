@@ -1,0 +1,211 @@
+#include "client/options.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/directory.h"
+#include "common/b64.h"
+#include "common/buf.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/ossl.h"
+#include "common/x509.h"
+
+#define US_PER_S 1e6
+#define TRUST_MAX (1 << 20)
+
+/* clang-format off */
+static const struct config_key keys[] = {
+    {.path = "directory", .type = CONFIG_TEXT, .option = "--directory", .argument = "URL", .help = "The ACME server's directory; required."},
+    {.path = "ca_file", .type = CONFIG_TEXT, .option = "--ca-file", .argument = "PEM", .help = "Trust anchors of the ACME server's TLS certificate; required."},
+    {.path = "nf_trust", .type = CONFIG_TEXTS, .option = "--nf-trust", .argument = "PEM", .help = "Trust anchors of NF certificates (bootstrap and operator); required."},
+    {.path = "state", .type = CONFIG_TEXT, .fallback = "./nfacme-client.state", .option = "--state", .argument = "DIR", .help = "Where its keys and its database live; made when missing."},
+    {.path = "listen", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14443", .option = "--listen", .argument = "ADDR:PORT", .help = "The NF-facing API over mutual TLS; port 0 picks a free one."},
+    {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15001", .option = "--admin", .argument = "ADDR:PORT", .help = "Health and metrics over plain HTTP."},
+    {.path = "tls_cert", .type = CONFIG_TEXT, .option = "--tls-cert", .argument = "PEM", .help = "Own certificate chain towards NFs and the OAM; without it a self-signed one is made."},
+    {.path = "tls_key", .type = CONFIG_TEXT, .option = "--tls-key", .argument = "PEM", .help = "Its private key."},
+    {.path = "challenge", .type = CONFIG_TEXT, .fallback = "tkauth-01,http-01", .option = "--challenge", .argument = "LIST", .help = "Challenge types it may use, preferred first, separated by commas."},
+    {.path = "identifiers", .type = CONFIG_TEXT, .fallback = "auto", .choices = "auto|nf-instance-id|dns|both", .option = "--identifiers", .argument = "auto|nf-instance-id|dns|both", .help = "Names an order holds; auto: NfInstanceId when there is an OAM, dns when the NF gives an fqdn and http-01 is served."},
+    {.path = "http01_listen", .type = CONFIG_TEXT, .option = "--http01-listen", .argument = "ADDR:PORT", .help = "Answer http-01 for all NFs here, over plain HTTP."},
+    {.path = "oam", .type = CONFIG_SECTION, .help = "The Token Authority (tkauth-01)."},
+    {.path = "oam.url", .type = CONFIG_TEXT, .option = "--oam", .argument = "URL", .help = "Where authority tokens are fetched."},
+    {.path = "oam.ca_file", .type = CONFIG_TEXT, .option = "--oam-ca-file", .argument = "PEM", .help = "Trust anchors of its TLS certificate."},
+    {.path = "account_model", .type = CONFIG_TEXT, .fallback = "per-nf", .choices = "per-nf|per-type|shared", .option = "--account-model", .argument = "per-nf|per-type|shared", .help = "Whose ACME accounts: one per NF; the others are not offered by this version."},
+    {.path = "eab", .type = CONFIG_TEXT, .option = "--eab", .argument = "KID:BASE64URL", .help = "External account binding for new accounts."},
+    {.path = "threads", .type = CONFIG_INT, .fallback = "1", .min = 1, .max = 64, .option = "--threads", .argument = "N", .help = "HTTP threads of the NF-facing API."},
+    {.path = "limits", .type = CONFIG_SECTION, .help = "Sizes of what could grow."},
+    {.path = "limits.live", .type = CONFIG_INT, .fallback = "100000", .min = 1, .max = 1e7, .help = "Enrolments under way; beyond it NFs get 503."},
+    {.path = "limits.held", .type = CONFIG_INT, .fallback = "20000", .min = 1, .max = 1e6, .help = "Requests of NFs held open; beyond it they get 503."},
+    {.path = "limits.connections", .type = CONFIG_INT, .fallback = "16", .min = 1, .max = 1024, .help = "Connections to the ACME server, and to the OAM."},
+    {.path = "seed", .type = CONFIG_INT, .fallback = "1", .option = "--seed", .argument = "N", .help = "Seed of back-off jitter."},
+    {.path = "log", .type = CONFIG_TEXT, .fallback = "info", .choices = "error|warning|info|debug", .option = "--log", .argument = "LEVEL", .help = "Least level of log lines."},
+    {.path = "trace", .type = CONFIG_TEXT, .option = "--trace", .argument = "FILE", .help = "Append spans to FILE."},
+    {.path = "events", .type = CONFIG_TEXT, .option = "--events", .argument = "FILE", .help = "Append events to FILE."},
+    {.path = "time", .type = CONFIG_SECTION, .help = "The bed's clock."},
+    {.path = "time.scale", .type = CONFIG_NUMBER, .fallback = "1", .min = 0.001, .max = 1e6, .option = "--time-scale", .argument = "F", .help = "Seconds of its clock per real second."},
+    {.path = "time.origin", .type = CONFIG_NUMBER, .fallback = "0", .max = 1e11, .option = "--time-origin", .argument = "T", .help = "Real epoch second at which scaled and real time agree."},
+    {0}};
+/* clang-format on */
+
+const struct config_program options_program = {
+    .name = "nfacme-client",
+    .synopsis = "--directory URL --ca-file PEM --nf-trust PEM... [--config FILE] [OPTION]...",
+    .purpose =
+        "A shared ACME client (RFC 8555) for 5G core network functions: NFs ask it over "
+        "mutual TLS for certificates, and it holds their ACME accounts, answers their "
+        "challenges and forwards their certificate requests (TR 33.776).  It prints one line "
+        "on standard output when it serves.  It is a test bed: do not expose it.",
+    .keys = keys,
+};
+
+void options_done(struct options *options) {
+    OPENSSL_cleanse(options->eab_key, sizeof options->eab_key);
+    free(options->nf_trust_pem);
+    config_free(options->config);
+    *options = (struct options){0};
+}
+
+void options_done_auto(struct options *options) { options_done(options); }
+
+/* An error of the value at path, with its place in the file. */
+static bool fail(const struct options *options, const char *path, struct err *err,
+                 const char *what) {
+    char where[160];
+
+    config_where(options->config, path, where, sizeof where);
+    return err_set(err, ERR_CONFIG, "%s: %s", where, what);
+}
+
+static bool read_challenges(struct options *options, struct err *err) {
+    const char *list = config_text(options->config, "challenge");
+
+    while (*list != '\0') {
+        char name[32] = "";
+        const size_t len = strcspn(list, ",");
+        if (len < sizeof name) {
+            memcpy(name, list, len);
+        }
+        enum acme_challenge_type type = ACME_CHALLENGE__COUNT;
+        if (options->challenges_count == ACME_CHALLENGE__COUNT
+            || !acme_challenge_parse(name, &type)) {
+            return fail(options, "challenge", err, "not a list of known challenge types");
+        }
+        options->challenges[options->challenges_count++] = type;
+        list += len + (list[len] == ',' ? 1 : 0);
+    }
+    return options->challenges_count > 0
+           || fail(options, "challenge", err, "at least one challenge type is needed");
+}
+
+/* Every file must hold certificates; the listener gets their text. */
+static bool read_trust(struct options *options, struct err *err) {
+    const size_t count = config_count(options->config, "nf_trust");
+    AUTO(buf_done) struct buf pem = buf_new(TRUST_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *path = config_text_at(options->config, "nf_trust", i);
+        AUTO(chain_free) X509_CHAIN *chain = x509_chain_read_file(path, err);
+        if (chain == NULL) {
+            return false;
+        }
+        AUTO(free) char *text = x509_chain_pem(chain, err);
+        if (text == NULL || !buf_text(&pem, text)) {
+            return err_set(err, ERR_CONFIG, "%s: too many certificates", path);
+        }
+    }
+    options->nf_trust_pem = buf_take(&pem);
+    return count > 0 || fail(options, "nf_trust", err, "required (--nf-trust)");
+}
+
+static bool read_eab(struct options *options, struct err *err) {
+    const char *text = config_text(options->config, "eab");
+    const char *colon = text == NULL ? NULL : strrchr(text, ':');
+    struct err wrong = {0};
+
+    if (text == NULL) {
+        return true;
+    }
+    if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof options->eab_kid
+        || !b64_decode_into(colon + 1, strlen(colon + 1), options->eab_key, sizeof options->eab_key,
+                            &options->eab_key_len, &wrong)
+        || options->eab_key_len == 0) {
+        return fail(options, "eab", err, "not KID:BASE64URL");
+    }
+    memcpy(options->eab_kid, text, (size_t)(colon - text));
+    return true;
+}
+
+static enum api_identifiers identifiers_of(const char *name) {
+    switch (name[0]) {
+    case 'n':
+        return API_IDENTIFIERS_NF;
+    case 'd':
+        return API_IDENTIFIERS_DNS;
+    case 'b':
+        return API_IDENTIFIERS_BOTH;
+    }
+    return API_IDENTIFIERS_AUTO;
+}
+
+static bool check(const struct options *options, struct err *err) {
+    if (options->directory == NULL || !directory_url(options->directory)) {
+        return fail(options, "directory", err, "a URL is required (--directory)");
+    }
+    if (options->ca_file == NULL) {
+        return fail(options, "ca_file", err, "required (--ca-file)");
+    }
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL)) {
+        return fail(options, "tls_cert", err, "--tls-cert and --tls-key go together");
+    }
+    if ((options->oam == NULL) != (options->oam_ca_file == NULL)) {
+        return fail(options, "oam.url", err, "--oam and --oam-ca-file go together");
+    }
+    if (options->oam != NULL && !directory_url(options->oam)) {
+        return fail(options, "oam.url", err, "not a URL");
+    }
+    if (strcmp(config_text(options->config, "account_model"), "per-nf") != 0) {
+        return fail(options, "account_model", err, "only per-nf is offered by this version");
+    }
+    if (options->identifiers != API_IDENTIFIERS_DNS && options->identifiers != API_IDENTIFIERS_AUTO
+        && options->oam == NULL) {
+        return fail(options, "identifiers", err, "NfInstanceId identifiers need --oam");
+    }
+    return true;
+}
+
+static void read_log(const char *level) {
+    log_level_set(level[0] == 'e'   ? LOG_ERROR
+                  : level[0] == 'w' ? LOG_WARNING
+                  : level[0] == 'i' ? LOG_INFO
+                                    : LOG_DEBUG);
+}
+
+bool options_read(struct config *config, struct options *ret, struct err *err) {
+    *ret = (struct options){
+        .config = config,
+        .directory = config_text(config, "directory"),
+        .ca_file = config_text(config, "ca_file"),
+        .state_dir = config_text(config, "state"),
+        .listen = config_text(config, "listen"),
+        .admin = config_text(config, "admin"),
+        .tls_cert = config_text(config, "tls_cert"),
+        .tls_key = config_text(config, "tls_key"),
+        .identifiers = identifiers_of(config_text(config, "identifiers")),
+        .http01_listen = config_text(config, "http01_listen"),
+        .oam = config_text(config, "oam.url"),
+        .oam_ca_file = config_text(config, "oam.ca_file"),
+        .trace = config_text(config, "trace"),
+        .events = config_text(config, "events"),
+        .clock = {.scale = config_number(config, "time.scale"),
+                  .origin_us = (uint64_t)(config_number(config, "time.origin") * US_PER_S)},
+        .seed = (uint64_t)config_int(config, "seed"),
+        .threads = (unsigned)config_int(config, "threads"),
+        .live_max = (unsigned)config_int(config, "limits.live"),
+        .held_max = (unsigned)config_int(config, "limits.held"),
+        .connections_max = (unsigned)config_int(config, "limits.connections"),
+    };
+    read_log(config_text(config, "log"));
+    return read_challenges(ret, err) && check(ret, err) && read_trust(ret, err)
+           && read_eab(ret, err);
+}

@@ -1,0 +1,40 @@
+/* The client's command line and configuration file, checked and turned into values. */
+#pragma once
+
+#include <stddef.h>
+
+#include "client/api.h"
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/err.h"
+
+#define OPTIONS_EAB_KEY_MAX 128
+
+extern const struct config_program options_program;
+
+/* Texts are borrowed from config. */
+struct options {
+    struct config *config; /* owned */
+    const char *directory, *ca_file;
+    const char *state_dir;
+    const char *listen, *admin;
+    const char *tls_cert, *tls_key; /* both or neither */
+    unsigned challenges_count;
+    enum acme_challenge_type challenges[ACME_CHALLENGE__COUNT];
+    enum api_identifiers identifiers;
+    const char *http01_listen;     /* NULL = no responder */
+    const char *oam, *oam_ca_file; /* both or neither */
+    char *nf_trust_pem;            /* all --nf-trust files, one after the other; owned */
+    char eab_kid[256];             /* "" = none */
+    unsigned char eab_key[OPTIONS_EAB_KEY_MAX];
+    size_t eab_key_len;
+    const char *trace, *events; /* NULL = none */
+    struct clock clock;
+    uint64_t seed;
+    unsigned threads, live_max, held_max, connections_max;
+};
+
+/* Takes config in any case.  ERR_CONFIG names file and key. */
+MUST_CHECK bool options_read(struct config *config, struct options *ret, struct err *err);
+void options_done(struct options *options);
+void options_done_auto(struct options *options);
