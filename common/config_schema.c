@@ -108,7 +108,7 @@ static size_t distance(const char *a, const char *b) {
 void config_guess_try(struct config_guess *guess, const char *word, const char *candidate) {
     size_t near = distance(word, candidate);
 
-    if (near <= 1 + strlen(word) / 4 && near < strlen(candidate)
+    if (near <= 1 + strlen(word) / 4 && 2 * near < strlen(candidate)
         && (guess->best == NULL || near < guess->distance)) {
         *guess = (struct config_guess){.best = candidate, .distance = near};
     }
