@@ -80,7 +80,7 @@ static const struct { const char *name; const char *header; const char *claims; 
     {"x5c over-padded", "{\"alg\":\"ES256\",\"x5c\":[\"M===\"]}", "{}"},
     {"x5c of padding", "{\"alg\":\"ES256\",\"x5c\":[\"====\"]}", "{}"},
     {"x5c of an empty text", "{\"alg\":\"ES256\",\"x5c\":[\"\"]}", "{}"},
-    {"x5c of nine", "{\"alg\":\"ES256\",\"x5c\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]}", "{}"},
+    {"x5c of nine", "{\"alg\":\"ES256\",\"x5c\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]}", "{}"},
 };
 static const char *const forms[] = {
     "", ".", "..", "...", "e30", "e30.e30", "eyJhbGciOiJFUzI1NiJ9.e30.YQ.YQ",
