@@ -215,12 +215,14 @@ static bool serve(struct request *request) {
     const struct route *route = find_route(request);
     bool post = httpd_method(request->exchange) == HTTP_POST;
 
+    bool ours = read_host(request); /* a missing route comes first */
+
     request->nonce = post;
     read_trace(request);
     if (is_draining(request->wfe)) {
         return request_fail(request, ERR_OVERLOAD, "the server is stopping");
     }
-    if (route == NULL || !read_host(request)) {
+    if (route == NULL || !ours) {
         return true;
     }
     if (post && !pass_gate(request, route)) {
