@@ -239,7 +239,7 @@ static const struct { const char *set, *message; } wrong_sets[] = {
     {"=5", "--set: \"=5\" is not path=value"},
     {"prot=5", "--set: prot: unknown key; did you mean \"port\"?"},
     {"fleet[0].cuont=5", "--set: fleet[0].cuont: unknown key; did you mean \"fleet[].count\"?"},
-    {"port[0]=5", "--set: port[0]: unknown key; did you mean \"port\"?"},
+    {"port[0]=5", "--set: port[0]: unknown key"},
     {"port=x", "--set: port: \"x\" is not an integer"},
     {"fleet[7].type=x", "--set: fleet[7].type: no such place in the sequence"},
     {"fleet[x].type=x", "--set: fleet[x].type: unknown key; did you mean \"fleet[].type\"?"},
