@@ -31,7 +31,7 @@ char *cca_make(const struct cca_spec *spec, X509_CHAIN *chain, EVP_PKEY *key, st
 
 /* Every refusal of the assertion is the same kind, whatever room found it. */
 static bool refuse(struct err *err, const struct err *why, const char *what) {
-    (void)err_set_param(err, ERR_FORBIDDEN, "cca", "%s: %s", what, why->detail);
+    (void)err_set_param(err, ERR_CCA, "cca", "%s: %s", what, why->detail);
     return why->cause[0] == '\0' ? false : err_cause(err, "%s", why->cause);
 }
 
@@ -40,7 +40,7 @@ static bool judge_leaf(const struct jwt *jwt, X509_STORE *trust, int64_t now_s,
     struct err why = {0};
 
     if (jwt->x5c == NULL) {
-        return err_set_param(err, ERR_FORBIDDEN, "cca", "the assertion has no x5c");
+        return err_set_param(err, ERR_CCA, "cca", "the assertion has no x5c");
     }
     if (!x509_verify(jwt->x5c, trust, X509_PURPOSE_ANY, now_s, &why)) {
         return refuse(err, &why, "the assertion's certificate is not trusted");
@@ -49,7 +49,7 @@ static bool judge_leaf(const struct jwt *jwt, X509_STORE *trust, int64_t now_s,
         return refuse(err, &why, "the assertion's certificate");
     }
     if (ret_leaf->ca || ret_leaf->names.uuid[0] == '\0') {
-        return err_set_param(err, ERR_FORBIDDEN, "cca",
+        return err_set_param(err, ERR_CCA, "cca",
                              "the assertion's certificate is not an NF's");
     }
     EVP_PKEY *key = X509_get0_pubkey(ret_leaf->x509);
@@ -92,13 +92,13 @@ static bool read_claims(const json_t *claims, struct cca *ret, struct err *err) 
         return false;
     }
     if (!acme_uuid_canonical(sub, ret->sub)) {
-        return err_set(err, ERR_FORBIDDEN, "sub is not a version 4 UUID");
+        return err_set(err, ERR_CCA, "sub is not a version 4 UUID");
     }
     if (!acme_dns_canonical(client, ret->client)) {
-        return err_set(err, ERR_FORBIDDEN, "client is not a DNS name");
+        return err_set(err, ERR_CCA, "client is not a DNS name");
     }
     if (fqdn != NULL && !acme_dns_canonical(fqdn, ret->fqdn)) {
-        return err_set(err, ERR_FORBIDDEN, "fqdn is not a DNS name");
+        return err_set(err, ERR_CCA, "fqdn is not a DNS name");
     }
     (void)snprintf(ret->jti, sizeof ret->jti, "%s", jti);
     (void)snprintf(ret->type, sizeof ret->type, "%s", type);
@@ -123,10 +123,10 @@ bool cca_judge(const char *text, X509_STORE *trust, int64_t now_s, struct cca *r
         return refuse(err, &why, "the assertion's claims");
     }
     if (!audience_has(json_object_get(jwt.claims, "aud"), CCA_AUDIENCE)) {
-        return err_set_param(err, ERR_FORBIDDEN, "cca", "the assertion is not for the OAM (aud)");
+        return err_set_param(err, ERR_CCA, "cca", "the assertion is not for the OAM (aud)");
     }
     if (strcmp(cca.sub, leaf.names.uuid) != 0) {
-        return err_set_param(err, ERR_FORBIDDEN, "cca",
+        return err_set_param(err, ERR_CCA, "cca",
                              "the assertion speaks for an NF that did not sign it (sub)");
     }
     *ret = cca;

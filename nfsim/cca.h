@@ -36,7 +36,7 @@ struct cca {
 /*
  * Judge one: its signature under the leaf of x5c, that leaf's path to trust, its being live, its
  * SAN URI = sub, its times and audience.
- * err   ERR_FORBIDDEN with the reason.
+ * err   ERR_CCA with the reason.
  */
 MUST_CHECK bool cca_judge(const char *text, X509_STORE *trust, int64_t now_s, struct cca *ret,
                           struct err *err);

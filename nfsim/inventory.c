@@ -378,7 +378,7 @@ bool inventory_jti(struct inventory *inventory, const char *sub, const char *jti
         return failed(inventory, err);
     }
     return strcmp(before, fingerprint) == 0
-           || err_set_param(err, ERR_FORBIDDEN, "cca",
+           || err_set_param(err, ERR_CCA, "cca",
                             "the assertion was already used for another account key");
 }
 

@@ -70,7 +70,7 @@ MUST_CHECK bool inventory_client(struct inventory *inventory, unsigned n, char r
 
 /*
  * Note that NF sub's assertion jti is used for the account with that fingerprint, until exp_s.
- * ERR_FORBIDDEN: it was used for another one.  Durable with the next commit.
+ * ERR_CCA: it was used for another one.  Durable with the next commit.
  */
 MUST_CHECK bool inventory_jti(struct inventory *inventory, const char *sub, const char *jti,
                               const char *fingerprint, int64_t exp_s, struct err *err);

@@ -110,7 +110,7 @@ bool token_request_read(const char *thumbprint, const char *body, size_t len,
         return false;
     }
     if (cca == NULL) {
-        return err_set_param(err, ERR_FORBIDDEN, "cca",
+        return err_set_param(err, ERR_CCA, "cca",
                              "without the NF's assertion no token is given");
     }
     request.cca = strdup(cca);
@@ -162,11 +162,11 @@ bool token_judge(const struct token_request *request, const struct x509_names *p
     }
     /* "localhost" is in many certificates: the name must be a registered one, too */
     if (!is_registered(clients, cca.client) || !peer_has(peer, cca.client)) {
-        return err_set_param(err, ERR_FORBIDDEN, "cca",
+        return err_set_param(err, ERR_CCA, "cca",
                              "the assertion is for another client (client)");
     }
     if (strcmp(cca.sub, request->tkvalue) != 0) {
-        return err_set_param(err, ERR_FORBIDDEN, "tkvalue", "the assertion is another NF's (sub)");
+        return err_set_param(err, ERR_CCA, "tkvalue", "the assertion is another NF's (sub)");
     }
     *ret_cca = cca;
     return true;
@@ -174,10 +174,10 @@ bool token_judge(const struct token_request *request, const struct x509_names *p
 
 bool token_fits(const struct cca *cca, const struct fleet_nf *nf, struct err *err) {
     if (cca->fqdn[0] != '\0' && strcasecmp(cca->fqdn, nf->fqdn) != 0) {
-        return err_set_param(err, ERR_FORBIDDEN, "cca", "the FQDN is not this NF's (fqdn)");
+        return err_set_param(err, ERR_CCA, "cca", "the FQDN is not this NF's (fqdn)");
     }
     if (cca->type[0] != '\0' && strcmp(cca->type, nf->type) != 0) {
-        return err_set_param(err, ERR_FORBIDDEN, "cca", "the NF is of another type (nfType)");
+        return err_set_param(err, ERR_CCA, "cca", "the NF is of another type (nfType)");
     }
     return true;
 }

@@ -36,7 +36,7 @@ struct token_clients {
 };
 
 /*
- * May the TLS peer have that token?  ERR_FORBIDDEN with the reason.
+ * May the TLS peer have that token?  ERR_FORBIDDEN or ERR_CCA with the reason.
  * peer   the verified client certificate.   ret_cca  what the NF asserted.
  */
 MUST_CHECK bool token_judge(const struct token_request *request, const struct x509_names *peer,
