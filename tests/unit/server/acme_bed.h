@@ -1,0 +1,504 @@
+/* The whole server on a free port, and an ACME client small enough to misbehave: what the tests of
+ * the wfe rooms share. */
+#pragma once
+
+#include <check.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/acme.h"
+#include "common/b64.h"
+#include "common/file.h"
+#include "common/httpc.h"
+#include "common/httpd.h"
+#include "common/json.h"
+#include "common/jwk.h"
+#include "common/jws.h"
+#include "common/jwt.h"
+#include "common/key.h"
+#include "common/log.h"
+#include "common/rng.h"
+#include "common/x509.h"
+#include "server/server.h"
+#include "tests/unit/common/suite.h"
+
+#define BED_UNUSED __attribute__((unused))
+#define BED_TIME_US 1795000000000000ULL /* 2026-11-18 */
+#define BED_DAY_S ((int64_t)86400)
+#define BED_UUID "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"
+#define BED_OTHER_UUID "5ace9d34-2c69-4f99-92d5-a73a3fe8e23c"
+#define BED_FQDN "amf1.amf.5gc.mnc001.mcc001.3gppnetwork.org"
+
+#define ck_good(call)                                                                              \
+    do {                                                                                           \
+        bool good_ = (call);                                                                       \
+        ck_assert_msg(good_, "%s: %s: %s (%s)", #call, err_name(err.kind), err.detail, err.cause); \
+    } while (0)
+
+struct bed {
+    char folder[64];
+    struct options options;
+    struct server *server;
+    struct loop *loop;
+    struct httpc *httpc;
+    X509_CHAIN *root;
+    X509_STORE *trust;
+    EVP_PKEY *authority; /* the Token Authority's */
+    X509_CHAIN *authority_chain;
+    char base[64];  /* "https://127.0.0.1:4711" */
+    char nonce[64]; /* of the last answer */
+
+    struct httpd *web; /* answers http-01 with `page`, 404 while it is "" */
+    pthread_mutex_t web_lock;
+    char page[256];
+    unsigned fetched;
+};
+
+struct answer {
+    unsigned status;
+    char type[64];  /* content type */
+    char error[64]; /* last part of the problem's type */
+    char location[256];
+    char links[512]; /* all Link headers, one per line */
+    char allow[32], cache[32], nonce[64], retry_after[16];
+    unsigned nonces; /* Replay-Nonce headers */
+    char *body;
+    json_t *json;
+};
+
+BED_UNUSED static void answer_done(struct answer *answer) {
+    free(answer->body);
+    json_decref(answer->json);
+    *answer = (struct answer){0};
+}
+
+/* ---- one request after the other ---- */
+
+struct bed_call {
+    struct bed *bed;
+    struct answer answer;
+    struct err err;
+};
+
+static void bed_copy(char *out, size_t size, const char *text) {
+    (void)snprintf(out, size, "%s", text == NULL ? "" : text);
+}
+
+static void bed_read(struct bed_call *call, const struct httpc_answer *from) {
+    struct answer *answer = &call->answer;
+    const char *header = NULL;
+
+    answer->status = from->status;
+    bed_copy(answer->type, sizeof(answer->type), httpc_header(from, "Content-Type"));
+    bed_copy(answer->location, sizeof(answer->location), httpc_header(from, "Location"));
+    bed_copy(answer->allow, sizeof(answer->allow), httpc_header(from, "Allow"));
+    bed_copy(answer->cache, sizeof(answer->cache), httpc_header(from, "Cache-Control"));
+    bed_copy(answer->nonce, sizeof(answer->nonce), httpc_header(from, "Replay-Nonce"));
+    bed_copy(answer->retry_after, sizeof(answer->retry_after), httpc_header(from, "Retry-After"));
+    while ((header = httpc_header_next(from, "Replay-Nonce", header)) != NULL) {
+        answer->nonces++;
+    }
+    while ((header = httpc_header_next(from, "Link", header)) != NULL) {
+        size_t used = strlen(answer->links);
+        (void)snprintf(answer->links + used, sizeof(answer->links) - used, "%s\n", header);
+    }
+    answer->body = strndup(from->body, from->body_len);
+    answer->json = json_loads(answer->body, 0, NULL);
+    const char *type = json_string_value(json_object_get(answer->json, "type"));
+    if (strcmp(answer->type, ACME_PROBLEM_TYPE) == 0 && type != NULL) {
+        bed_copy(answer->error, sizeof(answer->error), strrchr(type, ':') + 1);
+        ck_assert_uint_eq(json_integer_value(json_object_get(answer->json, "status")),
+                          answer->status);
+    }
+    if (answer->nonce[0] != '\0') {
+        bed_copy(call->bed->nonce, sizeof(call->bed->nonce), answer->nonce);
+    }
+}
+
+static void bed_done(void *ctx, const struct httpc_answer *answer, const struct err *err) {
+    struct bed_call *call = ctx;
+    call->err = *err;
+    if (answer != NULL) {
+        bed_read(call, answer);
+    }
+    loop_stop(call->bed->loop);
+}
+
+/* headers: NULL-terminated; url absolute, or a path. */
+BED_UNUSED static struct answer bed_ask(struct bed *bed, const char *method, const char *url,
+                                        const char *const *headers, const char *body, size_t len) {
+    struct bed_call call = {.bed = bed};
+    struct err err = {0};
+    char whole[512];
+
+    (void)snprintf(whole, sizeof(whole), "%s%s", url[0] == '/' ? bed->base : "", url);
+    struct httpc_request request = {.method = method,
+                                    .url = whole,
+                                    .headers = headers,
+                                    .body = body,
+                                    .body_len = len,
+                                    .address = "127.0.0.1"};
+    ck_good(httpc_start(bed->httpc, &request, bed_done, &call, &err) != NULL);
+    loop_run(bed->loop);
+    ck_assert_msg(call.err.kind == ERR_NONE, "%s %s: %s (%s)", method, url, call.err.detail,
+                  call.err.cause);
+    return call.answer;
+}
+
+BED_UNUSED static struct answer bed_get(struct bed *bed, const char *url) {
+    return bed_ask(bed, "GET", url, NULL, NULL, 0);
+}
+
+BED_UNUSED static const char *bed_nonce(struct bed *bed) {
+    if (bed->nonce[0] == '\0') {
+        struct answer answer = bed_ask(bed, "HEAD", "/new-nonce", NULL, NULL, 0);
+        ck_assert_uint_eq(answer.status, 200);
+        answer_done(&answer);
+    }
+    ck_assert_str_ne(bed->nonce, "");
+    return bed->nonce;
+}
+
+BED_UNUSED static struct answer bed_post_text(struct bed *bed, const char *url, const char *text) {
+    static const char *const headers[] = {"Content-Type: application/jose+json", NULL};
+    return bed_ask(bed, "POST", url, headers, text, strlen(text));
+}
+
+/* ---- signed requests ---- */
+
+struct actor {
+    EVP_PKEY *key;
+    char kid[256]; /* "" = sign with jwk */
+};
+
+BED_UNUSED static struct actor bed_actor(void) {
+    struct err err = {0};
+    struct actor actor = {.key = key_generate(KEY_P256, &err)};
+    ck_good(actor.key != NULL);
+    return actor;
+}
+
+BED_UNUSED static void actor_done(struct actor *actor) { EVP_PKEY_free(actor->key); }
+
+/* The protected header a request to url must have; the nonce is used up. */
+BED_UNUSED static json_t *bed_header(struct bed *bed, const struct actor *actor, const char *url) {
+    struct err err = {0};
+    char whole[512];
+    json_t *header = json_object();
+
+    (void)snprintf(whole, sizeof(whole), "%s%s", url[0] == '/' ? bed->base : "", url);
+    (void)json_object_set_new(header, "nonce", json_string(bed_nonce(bed)));
+    bed->nonce[0] = '\0';
+    (void)json_object_set_new(header, "url", json_string(whole));
+    if (actor->kid[0] != '\0') {
+        (void)json_object_set_new(header, "kid", json_string(actor->kid));
+    } else {
+        (void)json_object_set_new(header, "jwk", jwk_write(actor->key, &err));
+    }
+    return header;
+}
+
+/* Post with that header; payload NULL: POST-as-GET.  header is taken. */
+BED_UNUSED static struct answer bed_post_as(struct bed *bed, EVP_PKEY *key, json_t *header,
+                                            const char *url, const char *payload) {
+    struct err err = {0};
+    AUTO(free)
+    char *text = jws_sign(key, header, payload, payload == NULL ? 0 : strlen(payload), &err);
+
+    json_decref(header);
+    ck_good(text != NULL);
+    return bed_post_text(bed, url, text);
+}
+
+BED_UNUSED static struct answer bed_post(struct bed *bed, const struct actor *actor,
+                                         const char *url, const char *payload) {
+    return bed_post_as(bed, actor->key, bed_header(bed, actor, url), url, payload);
+}
+
+/* ---- expectations ---- */
+
+#define ck_answer(answer, want_status, want_error)                                                 \
+    do {                                                                                           \
+        ck_assert_msg((answer).status == (want_status)                                             \
+                          && strcmp((answer).error, (want_error)) == 0,                            \
+                      "%u %s instead of %u %s: %s", (answer).status, (answer).error,               \
+                      (unsigned)(want_status), (want_error), (answer).body);                       \
+    } while (0)
+
+BED_UNUSED static const char *member(const struct answer *answer, const char *name) {
+    const char *text = json_string_value(json_object_get(answer->json, name));
+    ck_assert_msg(text != NULL, "no \"%s\" in %s", name, answer->body);
+    return text;
+}
+
+/* Post, expect, forget. */
+BED_UNUSED static void bed_expect(struct bed *bed, const struct actor *actor, const char *url,
+                                  const char *payload, unsigned status, const char *error) {
+    struct answer answer = bed_post(bed, actor, url, payload);
+    ck_answer(answer, status, error);
+    answer_done(&answer);
+}
+
+BED_UNUSED static void bed_status(struct bed *bed, const struct actor *actor, const char *url,
+                                  const char *status) {
+    struct answer answer = bed_post(bed, actor, url, NULL);
+    ck_answer(answer, 200, "");
+    ck_assert_str_eq(member(&answer, "status"), status);
+    answer_done(&answer);
+}
+
+/* ---- the life of an enrolment ---- */
+
+BED_UNUSED static struct actor bed_account(struct bed *bed) {
+    struct actor actor = bed_actor();
+    struct answer answer = bed_post(bed, &actor, "/new-account", "{}");
+
+    ck_answer(answer, 201, "");
+    bed_copy(actor.kid, sizeof(actor.kid), answer.location);
+    answer_done(&answer);
+    return actor;
+}
+
+struct placed {
+    char url[256], finalize[256];
+    unsigned count;
+    char authz[4][256], challenge[4][256], token[4][64];
+};
+
+BED_UNUSED static void bed_read_authz(struct bed *bed, const struct actor *actor,
+                                      struct placed *placed, unsigned i) {
+    struct answer authz = bed_post(bed, actor, placed->authz[i], NULL);
+
+    ck_answer(authz, 200, "");
+    const json_t *challenge = json_array_get(json_object_get(authz.json, "challenges"), 0);
+    bed_copy(placed->challenge[i], 256, json_string_value(json_object_get(challenge, "url")));
+    bed_copy(placed->token[i], 64, json_string_value(json_object_get(challenge, "token")));
+    answer_done(&authz);
+}
+
+/* payload: of newOrder. */
+BED_UNUSED static struct placed bed_order(struct bed *bed, const struct actor *actor,
+                                          const char *payload) {
+    struct answer answer = bed_post(bed, actor, "/new-order", payload);
+    struct placed placed = {0};
+
+    ck_answer(answer, 201, "");
+    bed_copy(placed.url, sizeof(placed.url), answer.location);
+    bed_copy(placed.finalize, sizeof(placed.finalize), member(&answer, "finalize"));
+    const json_t *authzs = json_object_get(answer.json, "authorizations");
+    placed.count = (unsigned)json_array_size(authzs);
+    for (unsigned i = 0; i < placed.count && i < 4; i++) {
+        bed_copy(placed.authz[i], 256, json_string_value(json_array_get(authzs, i)));
+    }
+    answer_done(&answer);
+    for (unsigned i = 0; i < placed.count && i < 4; i++) {
+        bed_read_authz(bed, actor, &placed, i);
+    }
+    return placed;
+}
+
+#define BED_NF_ORDER "{\"identifiers\":[{\"type\":\"NfInstanceId\",\"value\":\"" BED_UUID "\"}]}"
+#define BED_DNS_ORDER "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"" BED_FQDN "\"}]}"
+#define BED_BOTH_ORDER                                                                             \
+    "{\"identifiers\":[{\"type\":\"NfInstanceId\",\"value\":\"" BED_UUID                           \
+    "\"},{\"type\":\"dns\",\"value\":\"" BED_FQDN "\"}]}"
+
+/* The payload {"tkauth":…} with a token of the authority. */
+BED_UNUSED static char *bed_token(struct bed *bed, const struct actor *actor, const char *uuid,
+                                  const char *jti, int64_t exp_s) {
+    struct err err = {0};
+    unsigned char raw[32];
+    char fingerprint[128] = "SHA256 ";
+
+    ck_good(jwk_thumbprint_raw(actor->key, raw, &err));
+    for (unsigned i = 0; i < sizeof(raw); i++) {
+        (void)snprintf(fingerprint + 7 + 3 * i, 4, i == 31 ? "%02X" : "%02X:", raw[i]);
+    }
+    json_t *claims = json_pack("{s:s,s:I,s:[s],s:{s:s,s:s,s:s,s:b}}", "jti", jti, "exp",
+                               (json_int_t)exp_s, "nfTypes", "AMF", "atc", "tktype", "NfInstanceId",
+                               "tkvalue", uuid, "fingerprint", fingerprint, "ca", 0);
+    AUTO(free) char *token = jwt_sign(bed->authority, bed->authority_chain, claims, &err);
+    ck_good(token != NULL);
+    json_t *payload = json_pack("{s:s}", "tkauth", token);
+    char *text = json_text(payload);
+    json_decref(payload);
+    json_decref(claims);
+    return text;
+}
+
+/* Prove authorization i of the order by a token; the answer's challenge status must be that. */
+BED_UNUSED static void bed_prove(struct bed *bed, const struct actor *actor,
+                                 const struct placed *placed, unsigned i, const char *status) {
+    char jti[37];
+    struct rng rng = rng_seeded((uint64_t)strtoull(placed->token[i] + 8, NULL, 36)
+                                + (uint64_t)(uintptr_t)placed + clock_wall_us());
+    rng_uuid(&rng, jti);
+    AUTO(free)
+    char *payload = bed_token(bed, actor, BED_UUID, jti,
+                              (int64_t)(bed->options.clock.manual_us / 1000000) + 90 * BED_DAY_S);
+    struct answer answer = bed_post(bed, actor, placed->challenge[i], payload);
+
+    ck_answer(answer, 200, "");
+    ck_assert_msg(strcmp(member(&answer, "status"), status) == 0, "%s", answer.body);
+    answer_done(&answer);
+}
+
+/* The payload {"csr":…}; key NULL: a fresh one; uuid, dns NULL: without. */
+BED_UNUSED static char *bed_csr(EVP_PKEY *key, const char *uuid, const char *dns) {
+    struct err err = {0};
+    struct x509_names names = {0};
+    AUTO(EVP_PKEY_free) EVP_PKEY *fresh = key == NULL ? key_generate(KEY_P256, &err) : NULL;
+    AUTO(free) unsigned char *der = NULL;
+    size_t len = 0;
+
+    bed_copy(names.uuid, sizeof(names.uuid), uuid);
+    if (dns != NULL) {
+        bed_copy(names.dns[names.dns_count++], sizeof(names.dns[0]), dns);
+    }
+    ck_good(x509_csr_make(key == NULL ? fresh : key, &names, NULL, &der, &len, &err));
+    AUTO(free) char *text = b64_encode(der, len);
+    json_t *payload = json_pack("{s:s}", "csr", text);
+    char *out = json_text(payload);
+    json_decref(payload);
+    return out;
+}
+
+/* Enrol BED_UUID: the certificate URL in url[256]. */
+BED_UNUSED static void bed_enrol(struct bed *bed, const struct actor *actor, EVP_PKEY *key,
+                                 char url[256]) {
+    struct placed placed = bed_order(bed, actor, BED_NF_ORDER);
+    AUTO(free) char *csr = bed_csr(key, BED_UUID, NULL);
+
+    bed_prove(bed, actor, &placed, 0, "valid");
+    struct answer answer = bed_post(bed, actor, placed.finalize, csr);
+    ck_answer(answer, 200, "");
+    ck_assert_str_eq(member(&answer, "status"), "valid");
+    bed_copy(url, 256, member(&answer, "certificate"));
+    answer_done(&answer);
+}
+
+/* ---- start and stop ---- */
+
+static void bed_web_handle(void *ctx, struct httpd_exchange *exchange) {
+    struct bed *bed = ctx;
+
+    (void)pthread_mutex_lock(&bed->web_lock);
+    bed->fetched++;
+    char *body = bed->page[0] == '\0' ? NULL : strdup(bed->page);
+    (void)pthread_mutex_unlock(&bed->web_lock);
+    httpd_answer(exchange, body == NULL ? 404 : 200, "application/octet-stream", body,
+                 body == NULL ? 0 : strlen(body));
+}
+
+BED_UNUSED static void bed_page(struct bed *bed, const char *text) {
+    (void)pthread_mutex_lock(&bed->web_lock);
+    bed_copy(bed->page, sizeof(bed->page), text);
+    (void)pthread_mutex_unlock(&bed->web_lock);
+}
+
+static void bed_authority(struct bed *bed) {
+    struct err err = {0};
+    char path[128];
+
+    bed->authority = key_generate(KEY_P256, &err);
+    struct x509_spec spec = {.common_name = "Token Authority",
+                             .not_before_s = (int64_t)(BED_TIME_US / 1000000) - BED_DAY_S,
+                             .not_after_s = (int64_t)(BED_TIME_US / 1000000) + 3650 * BED_DAY_S,
+                             .key = bed->authority};
+    X509 *x509 = x509_make(&spec, NULL, bed->authority, &err);
+    ck_good(x509 != NULL);
+    AUTO(free) char *pem = x509_pem(x509, &err);
+    bed->authority_chain = sk_X509_new_null();
+    ck_assert_int_gt(sk_X509_push(bed->authority_chain, x509), 0);
+    (void)snprintf(path, sizeof(path), "%s/authority.pem", bed->folder);
+    ck_good(file_write(path, 0600, pem, strlen(pem), &err));
+}
+
+/* The server on what is in the folder; further settings "path=value", NULL-terminated. */
+BED_UNUSED static void bed_start_server(struct bed *bed, const char *const *more) {
+    struct err err = {0};
+    char texts[3][128];
+    const char *sets[24] = {"listen=127.0.0.1:0", "pki=127.0.0.1:0", "admin=127.0.0.1:0",
+                            "validation.resolve_to=127.0.0.1", "log=error"};
+    unsigned count = 5;
+
+    (void)snprintf(texts[0], sizeof(texts[0]), "state=%s/state", bed->folder);
+    (void)snprintf(texts[1], sizeof(texts[1]), "validation.token_authority=%s/authority.pem",
+                   bed->folder);
+    (void)snprintf(texts[2], sizeof(texts[2]), "validation.http01_port=%u", httpd_port(bed->web));
+    for (unsigned i = 0; i < 3; i++) {
+        sets[count++] = texts[i];
+    }
+    for (; more != NULL && *more != NULL; more++) {
+        sets[count++] = *more;
+    }
+    struct config *config = config_read_text("bed", "{}", 2, options_program.keys, sets, &err);
+    ck_good(config != NULL);
+    ck_good(options_read(config, &bed->options, &err));
+    bed->options.clock.manual_us = BED_TIME_US;
+    bed->server = server_start(&bed->options, &err);
+    ck_good(bed->server != NULL);
+    (void)snprintf(bed->base, sizeof(bed->base), "https://127.0.0.1:%u", server_port(bed->server));
+    bed->nonce[0] = '\0';
+}
+
+BED_UNUSED static void bed_stop_server(struct bed *bed) {
+    server_stop(bed->server);
+    bed->server = NULL;
+    options_done(&bed->options);
+}
+
+BED_UNUSED static void bed_start(struct bed *bed, const char *const *more) {
+    struct err err = {0};
+    char path[128];
+
+    *bed = (struct bed){.web_lock = PTHREAD_MUTEX_INITIALIZER};
+    (void)snprintf(bed->folder, sizeof(bed->folder), "/tmp/nfacme-wfe-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(bed->folder));
+    bed_authority(bed);
+    bed->web = httpd_start(
+        &(struct httpd_options){
+            .listen = "127.0.0.1:0", .body_max = 1024, .handler = bed_web_handle, .ctx = bed},
+        &err);
+    ck_good(bed->web != NULL);
+    bed_start_server(bed, more);
+    (void)snprintf(path, sizeof(path), "%s/state/root.pem", bed->folder);
+    bed->root = x509_chain_read_file(path, &err);
+    ck_good(bed->root != NULL);
+    bed->trust = x509_trust(bed->root, &err);
+    ck_good(bed->trust != NULL);
+    X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(bed->trust), (time_t)(BED_TIME_US / 1000000));
+    bed->loop = loop_new(&err);
+    bed->httpc = httpc_new(&(struct httpc_options){.loop = bed->loop,
+                                                   .trust = bed->trust,
+                                                   .user_agent = "nfacme-test/1"},
+                           &err);
+    ck_good(bed->httpc != NULL);
+}
+
+static int bed_remove(const char *path, const struct stat *status, int type, struct FTW *where) {
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+BED_UNUSED static void bed_stop(struct bed *bed) {
+    httpc_free(bed->httpc);
+    loop_free(bed->loop);
+    if (bed->server != NULL) {
+        bed_stop_server(bed);
+    }
+    httpd_stop(bed->web);
+    X509_STORE_free(bed->trust);
+    chain_free(bed->root);
+    chain_free(bed->authority_chain);
+    EVP_PKEY_free(bed->authority);
+    (void)nftw(bed->folder, bed_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
