@@ -80,6 +80,7 @@ static bool open_upstream(struct client *client, struct err *err) {
                                                       .clock = &options->clock,
                                                       .trace = client->trace,
                                                       .seed = options->seed,
+                                                      .connections_max = options->connections_max,
                                                       .directory_url = options->directory},
                            err);
     return client->upstream != NULL;

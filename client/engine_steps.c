@@ -78,7 +78,7 @@ void engine_step_account(struct live *live) {
 
     if (options->eab_kid != NULL && directory == NULL) {
         /* the binding names newAccount's URL: ask again when the directory is there */
-        upstream_wait(options->upstream, &live->waiter, step_again, live);
+        upstream_wait(options->upstream, &live->waiter, true, step_again, live);
         return;
     }
     if (options->eab_kid != NULL
@@ -120,7 +120,7 @@ void engine_step_order(struct live *live) {
 
     if (directory == NULL) {
         /* whether to name a profile stands in the directory */
-        upstream_wait(live->engine->options.upstream, &live->waiter, step_again, live);
+        upstream_wait(live->engine->options.upstream, &live->waiter, true, step_again, live);
         return;
     }
     if (payload == NULL

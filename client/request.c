@@ -22,13 +22,23 @@ struct request {
     struct httpc_call *call;
     struct loop_timer timer;
     unsigned nonces, failures, lost; /* tries spent: badNonce, 5xx, no answer */
+    bool holding;                    /* a nonce, and with it a place among those under way */
     struct trace_context self;
     uint64_t start_us;
 };
 
 static void request_go(void *ctx);
 
+/* This try is over. */
+static void request_spent(struct request *request) {
+    if (request->holding) {
+        request->holding = false;
+        upstream_spent(request->upstream);
+    }
+}
+
 static void request_free(struct request *request) {
+    request_spent(request);
     free(request->spec.payload);
     free(request);
 }
@@ -148,6 +158,7 @@ static void request_answered(void *ctx, const struct httpc_answer *answer, const
     struct request *request = ctx;
 
     request->call = NULL;
+    request_spent(request);
     upstream_span(request->upstream, &request->self, &request->spec.parent, request->spec.op,
                   "server", request->start_us, answer == NULL ? 0 : answer->status);
     if (answer == NULL && err->kind == ERR_TOO_LARGE) {
@@ -208,14 +219,17 @@ static void request_go(void *ctx) {
     char nonce[NONCEPOOL_TEXT_SIZE];
     struct err err = {0};
 
-    if (!upstream_nonce(request->upstream, &request->waiter, request_go, request, nonce)) {
+    if (!upstream_nonce(request->upstream, &request->waiter, request->spec.op == STATS_NEW_ACCOUNT,
+                        request_go, request, nonce)) {
         return;
     }
+    request->holding = true;
     const char *url = request_url(request);
     AUTO(free) char *body = request_sign(request, url, nonce, &err);
     if (body == NULL || !request_send(request, url, body, &err)) {
         log_line(LOG_ERROR, "request", "unsent", "operation=%s kind=%s",
                  stats_op_name(request->spec.op), err_name(err.kind));
+        request_spent(request);
         request_later(request, upstream_backoff_us(request->upstream, request->lost++));
     }
 }

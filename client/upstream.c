@@ -12,6 +12,10 @@
 #define UPSTREAM_TIMEOUT_MS 15000
 #define UPSTREAM_SHIFT_MAX 8
 
+struct upstream_queue {
+    struct upstream_waiter *first, **last;
+};
+
 struct upstream {
     struct upstream_options options;
     struct rng rng;
@@ -23,10 +27,13 @@ struct upstream {
     unsigned heads_count;
     unsigned failures; /* of directory and newNonce, in a row */
     struct loop_timer timer;
-    struct upstream_waiter *first, **last;
+    bool serving; /* a posted retry_serve is on its way */
+    unsigned out; /* nonces taken whose request is not over */
+    struct upstream_queue continuing, beginning;
 };
 
 static void upstream_supply(struct upstream *upstream);
+static void serve(struct upstream *upstream);
 
 struct upstream *upstream_new(const struct upstream_options *options, struct err *err) {
     AUTO(upstream_free) struct upstream *upstream = calloc(1, sizeof *upstream);
@@ -37,7 +44,9 @@ struct upstream *upstream_new(const struct upstream_options *options, struct err
     }
     upstream->options = *options;
     upstream->rng = rng_seeded(options->seed);
-    upstream->last = &upstream->first;
+    upstream->options.connections_max += options->connections_max == 0 ? 1 : 0;
+    upstream->continuing.last = &upstream->continuing.first;
+    upstream->beginning.last = &upstream->beginning.first;
     return TAKE(upstream);
 }
 
@@ -88,7 +97,7 @@ uint64_t upstream_backoff_us(struct upstream *upstream, unsigned attempt) {
     return most / 2 + rng_below(&upstream->rng, most / 2 + 1);
 }
 
-static void retry_supply(void *ctx) { upstream_supply(ctx); }
+static void retry_supply(void *ctx) { serve(ctx); }
 
 /* Try again after a back-off; meanwhile everybody waits. */
 static void supply_failed(struct upstream *upstream, const char *what, const struct err *err) {
@@ -101,15 +110,25 @@ static void supply_failed(struct upstream *upstream, const char *what, const str
                    retry_supply, upstream);
 }
 
-/* Call everybody who can be served; each takes its nonce itself or waits again. */
-static void serve(struct upstream *upstream) {
-    unsigned count = noncepool_count(upstream->pool);
+static struct upstream_waiter *waiting_first(const struct upstream *upstream) {
+    return upstream->continuing.first != NULL ? upstream->continuing.first
+                                              : upstream->beginning.first;
+}
 
-    while (upstream->known && count-- > 0 && upstream->first != NULL) {
-        struct upstream_waiter *waiter = upstream->first;
+static bool may_go(const struct upstream *upstream) {
+    return upstream->known && upstream->out < upstream->options.connections_max
+           && noncepool_count(upstream->pool) > 0;
+}
+
+/* Call those who can be served; each takes its nonce itself, or did not want one. */
+static void serve(struct upstream *upstream) {
+    struct upstream_waiter *waiter = NULL;
+
+    while (may_go(upstream) && (waiter = waiting_first(upstream)) != NULL) {
         upstream_unwait(upstream, waiter);
         waiter->fn(waiter->ctx);
     }
+    upstream_supply(upstream);
 }
 
 static bool directory_take(struct upstream *upstream, const struct httpc_answer *answer,
@@ -143,7 +162,6 @@ static void directory_fetched(void *ctx, const struct httpc_answer *answer, cons
     log_line(LOG_INFO, "upstream", "directory", "profiles=%d",
              upstream->directory.profiles ? 1 : 0);
     serve(upstream);
-    upstream_supply(upstream);
 }
 
 void upstream_refresh(struct upstream *upstream) {
@@ -179,7 +197,6 @@ static void head_done(void *ctx, const struct httpc_answer *answer, const struct
     if (answer != NULL && noncepool_put(upstream->pool, httpc_header(answer, "Replay-Nonce"))) {
         upstream->failures = 0;
         serve(upstream);
-        upstream_supply(upstream);
         return;
     }
     if (answer != NULL && answer->status == 404) {
@@ -216,43 +233,67 @@ static bool head_start(struct upstream *upstream) {
     return true;
 }
 
-/* See to it that everybody waiting will be served. */
+/* See to it that somebody waiting will be served: as many nonces as connections go round. */
 static void upstream_supply(struct upstream *upstream) {
-    unsigned waiting = 0;
+    unsigned round = upstream->out + upstream->heads_count + noncepool_count(upstream->pool);
+    const struct upstream_waiter *waiter = waiting_first(upstream);
 
-    if (upstream->first == NULL || upstream->timer.place != 0) {
+    if (waiter == NULL || upstream->timer.place != 0) {
         return;
     }
     if (!upstream->known) {
         upstream_refresh(upstream);
         return;
     }
-    for (const struct upstream_waiter *at = upstream->first;
-         at != NULL && waiting < UPSTREAM_HEADS_MAX; at = at->next) {
-        waiting++;
-    }
-    while (upstream->heads_count < waiting && head_start(upstream)) {
+    for (; waiter != NULL && round < upstream->options.connections_max
+           && upstream->heads_count < UPSTREAM_HEADS_MAX;
+         waiter = waiter->next, round++) {
+        if (!head_start(upstream)) {
+            return;
+        }
     }
 }
 
-bool upstream_nonce(struct upstream *upstream, struct upstream_waiter *waiter, loop_call *fn,
-                    void *ctx, char nonce[NONCEPOOL_TEXT_SIZE]) {
-    if (upstream->known && noncepool_take(upstream->pool, nonce)) {
+bool upstream_nonce(struct upstream *upstream, struct upstream_waiter *waiter, bool begins,
+                    loop_call *fn, void *ctx, char nonce[NONCEPOOL_TEXT_SIZE]) {
+    if (may_go(upstream) && noncepool_take(upstream->pool, nonce)) {
+        upstream->out++;
         return true;
     }
-    upstream_wait(upstream, waiter, fn, ctx);
+    upstream_wait(upstream, waiter, begins, fn, ctx);
     return false;
 }
 
-void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter, loop_call *fn,
-                   void *ctx) {
-    *waiter = (struct upstream_waiter){.place = upstream->last, .fn = fn, .ctx = ctx};
-    *upstream->last = waiter;
-    upstream->last = &waiter->next;
+static void retry_serve(void *ctx) {
+    struct upstream *upstream = ctx;
+
+    upstream->serving = false;
+    serve(upstream);
+}
+
+void upstream_spent(struct upstream *upstream) {
+    upstream->out--;
+    /* not at once: the caller is still at work on its answer */
+    if (waiting_first(upstream) != NULL && !upstream->serving) {
+        upstream->serving = true;
+        loop_post(upstream->options.loop, retry_serve, upstream);
+    }
+}
+
+void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter, bool begins,
+                   loop_call *fn, void *ctx) {
+    struct upstream_queue *queue = begins ? &upstream->beginning : &upstream->continuing;
+
+    *waiter =
+        (struct upstream_waiter){.place = queue->last, .begins = begins, .fn = fn, .ctx = ctx};
+    *queue->last = waiter;
+    queue->last = &waiter->next;
     upstream_supply(upstream);
 }
 
 void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter) {
+    struct upstream_queue *queue = waiter->begins ? &upstream->beginning : &upstream->continuing;
+
     if (waiter->place == NULL) {
         return;
     }
@@ -260,7 +301,7 @@ void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter) 
     if (waiter->next != NULL) {
         waiter->next->place = waiter->place;
     } else {
-        upstream->last = waiter->place;
+        queue->last = waiter->place;
     }
     waiter->next = NULL;
     waiter->place = NULL;
@@ -269,7 +310,6 @@ void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter) 
 void upstream_harvest(struct upstream *upstream, const struct httpc_answer *answer) {
     if (noncepool_put(upstream->pool, httpc_header(answer, "Replay-Nonce"))) {
         upstream->failures = 0;
-        serve(upstream);
     }
 }
 

@@ -15,7 +15,7 @@
 #include "common/rng.h"
 #include "common/trace.h"
 
-#define UPSTREAM_HEADS_MAX 8
+#define UPSTREAM_HEADS_MAX 4 /* newNonce requests at a time */
 #define UPSTREAM_BACKOFF_FIRST_US 500000
 #define UPSTREAM_BACKOFF_MAX_US 60000000
 
@@ -28,6 +28,7 @@ struct upstream_options {
     struct trace *trace;       /* likewise */
     uint64_t seed;             /* of the jitter */
     const char *directory_url; /* borrowed */
+    unsigned connections_max;  /* requests under way at a time; 0 = 1 */
 };
 struct upstream *upstream_new(const struct upstream_options *options, struct err *err);
 void upstream_free(struct upstream *upstream); /* nobody may be waiting */
@@ -48,21 +49,26 @@ bool upstream_down(const struct upstream *upstream);
 /* A place in the queue for a nonce; in the caller's memory, {0} when not waiting. */
 struct upstream_waiter {
     struct upstream_waiter *next, **place;
+    bool begins; /* an enrolment: after those that continue one */
     loop_call *fn;
     void *ctx;
 };
 /*
- * True: directory and nonce are there, nonce moved out.  False: fn(ctx) is called once, later, when
- * it is worth trying again; until then upstream_unwait may take the place back.
+ * True: directory and nonce are there, nonce moved out, and upstream_spent must follow when the
+ * request is over.  False: fn(ctx) is called once, later, when it is worth trying again; until then
+ * upstream_unwait may take the place back.
  */
 MUST_CHECK bool upstream_nonce(struct upstream *upstream, struct upstream_waiter *waiter,
-                               loop_call *fn, void *ctx, char nonce[NONCEPOOL_TEXT_SIZE]);
+                               bool begins, loop_call *fn, void *ctx,
+                               char nonce[NONCEPOOL_TEXT_SIZE]);
+/* The request that took a nonce is over: another may go. */
+void upstream_spent(struct upstream *upstream);
 /* Only wait: fn(ctx) is called once, later, when directory and a nonce are there. */
-void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter, loop_call *fn,
-                   void *ctx);
+void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter, bool begins,
+                   loop_call *fn, void *ctx);
 void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter);
 
-/* Keep the answer's Replay-Nonce, and serve who waits for one. */
+/* Keep the answer's Replay-Nonce. */
 void upstream_harvest(struct upstream *upstream, const struct httpc_answer *answer);
 /* The server refused a nonce: forget those kept. */
 void upstream_flush(struct upstream *upstream);
