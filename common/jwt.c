@@ -69,8 +69,19 @@ static bool decode_standard(const char *text, size_t len, unsigned char **ret_de
     return b64_decode(copy, len, ret_der, ret_len, err);
 }
 
-/* RFC 7515 section 4.1.6. */
-static bool read_x5c(const json_t *header, X509_CHAIN **ret, struct err *err) {
+/* A certificate of x5c: pinned itself when it is that one, which spares decoding it. */
+static X509 *x5c_entry(const unsigned char *der, size_t len, X509 *pinned, struct err *err) {
+    AUTO(ossl_free) unsigned char *known = NULL;
+    int known_len = pinned == NULL ? 0 : i2d_X509(pinned, &known);
+
+    if (known_len > 0 && (size_t)known_len == len && memcmp(known, der, len) == 0) {
+        return X509_up_ref(pinned) == 1 ? pinned : NULL;
+    }
+    return x509_from_der(der, len, err);
+}
+
+/* RFC 7515 section 4.1.6.  Nothing after pinned matters. */
+static bool read_x5c(const json_t *header, X509 *pinned, X509_CHAIN **ret, struct err *err) {
     const json_t *list = json_object_get(header, "x5c");
 
     if (list == NULL) {
@@ -80,7 +91,8 @@ static bool read_x5c(const json_t *header, X509_CHAIN **ret, struct err *err) {
         return err_set(err, ERR_MALFORMED, "x5c is not an array of 1 to %d certificates", X5C_MAX);
     }
     AUTO(chain_free) X509_CHAIN *chain = sk_X509_new_null();
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    bool enough = false;
+    for (size_t i = 0; i < json_array_size(list) && !enough; i++) {
         const json_t *entry = json_array_get(list, i);
         AUTO(free) unsigned char *der = NULL;
         size_t len = 0;
@@ -91,20 +103,24 @@ static bool read_x5c(const json_t *header, X509_CHAIN **ret, struct err *err) {
                              err)) {
             return false;
         }
-        AUTO(X509_free) X509 *x509 = x509_from_der(der, len, err);
+        AUTO(X509_free) X509 *x509 = x5c_entry(der, len, pinned, err);
         if (x509 == NULL) {
             return false;
         }
         if (chain == NULL || sk_X509_push(chain, x509) == 0) {
             return err_set(err, ERR_NO_MEMORY, "no memory");
         }
-        (void)TAKE(x509);
+        enough = TAKE(x509) == pinned;
     }
     *ret = TAKE(chain);
     return true;
 }
 
 bool jwt_read(const char *text, size_t len, struct jwt *ret, struct err *err) {
+    return jwt_read_pinned(text, len, NULL, ret, err);
+}
+
+bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, struct jwt *ret, struct err *err) {
     AUTO(jwt_done) struct jwt jwt = {0};
     struct jws_parts parts = {0};
     struct err inner = {0};
@@ -123,7 +139,7 @@ bool jwt_read(const char *text, size_t len, struct jwt *ret, struct err *err) {
         || (jwt.claims =
                 json_read_object((const char *)jwt.parts->payload, jwt.parts->payload_len, &inner))
                == NULL
-        || !read_x5c(jwt.parts->header, &jwt.x5c, &inner)) {
+        || !read_x5c(jwt.parts->header, pinned, &jwt.x5c, &inner)) {
         return pass_on(err, ERR_MALFORMED, &inner);
     }
     *ret = jwt;

@@ -22,6 +22,11 @@ void jwt_done_auto(struct jwt *jwt);
  * x5c is standard base64 DER (RFC 7515 4.1.6), at most 8 certificates. */
 MUST_CHECK bool jwt_read(const char *text, size_t len, struct jwt *ret, struct err *err);
 
+/* As jwt_read; ret->x5c ends with pinned (borrowed; NULL: none) when that is among x5c: it is not
+ * decoded again, which is most of the cost of reading, and what follows it is not looked at. */
+MUST_CHECK bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, struct jwt *ret,
+                                struct err *err);
+
 /* ERR_UNAUTHORIZED when the signature is not key's. */
 MUST_CHECK bool jwt_verify(const struct jwt *jwt, EVP_PKEY *key, struct err *err);
 

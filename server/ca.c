@@ -190,15 +190,16 @@ bool ca_tls(struct ca *ca, const char *const *names, char **ret_chain_pem, char 
     return true;
 }
 
-/* The latest notAfter this request may have, and what sets it. */
+static int64_t lifetime_s(const struct ca_request *request) {
+    return request->profile->lifetime_s < YEARS_3_S ? request->profile->lifetime_s : YEARS_3_S;
+}
+
+/* The latest notAfter of a certificate that begins at from_s, and what sets it. */
 static int64_t not_after_limit(const struct ca *ca, const struct ca_request *request,
-                               int64_t not_before_s, const char **ret_why) {
-    int64_t limit_s = not_before_s + request->profile->lifetime_s;
+                               int64_t from_s, const char **ret_why) {
+    int64_t limit_s = from_s + lifetime_s(request);
 
     *ret_why = "the profile";
-    if (request->profile->lifetime_s > YEARS_3_S) {
-        limit_s = not_before_s + YEARS_3_S;
-    }
     if (request->not_after_max_s != 0 && request->not_after_max_s < limit_s) {
         limit_s = request->not_after_max_s; /* RFC 9447 7 */
         *ret_why = "the authority token";
@@ -210,21 +211,27 @@ static int64_t not_after_limit(const struct ca *ca, const struct ca_request *req
     return limit_s;
 }
 
-/* What an order asked for is met exactly or refused (RFC 8555 7.4). */
+/* What an order asked for is met exactly or refused (RFC 8555 7.4); a start it leaves to us is
+ * backdated, as far as the lifetime has room. */
 static bool validity(const struct ca *ca, const struct ca_request *request, struct x509_spec *spec,
                      struct err *err) {
     int64_t now_s = clock_now_s(ca->clock);
+    int64_t begin_s = request->not_before_s != 0 ? request->not_before_s : now_s - BACKDATE_S;
+    int64_t from_s = request->not_before_s == 0 && request->not_after_s != 0 ? now_s : begin_s;
     const char *why = NULL;
+    int64_t limit_s = not_after_limit(ca, request, from_s, &why);
 
-    spec->not_before_s = request->not_before_s != 0 ? request->not_before_s : now_s - BACKDATE_S;
-    if (spec->not_before_s < now_s - PAST_MAX_S) {
+    if (begin_s < now_s - PAST_MAX_S) {
         return err_set(err, ERR_UNAUTHORIZED, "the order's notBefore lies more than a day back");
     }
-    int64_t limit_s = not_after_limit(ca, request, spec->not_before_s, &why);
     if (request->not_after_s > limit_s) {
         return err_set(err, ERR_UNAUTHORIZED, "the order's notAfter is later than %s allows", why);
     }
     spec->not_after_s = request->not_after_s != 0 ? request->not_after_s : limit_s;
+    spec->not_before_s = begin_s;
+    if (request->not_before_s == 0 && begin_s < spec->not_after_s - lifetime_s(request)) {
+        spec->not_before_s = spec->not_after_s - lifetime_s(request);
+    }
     if (spec->not_after_s <= now_s || spec->not_after_s <= spec->not_before_s) {
         return err_set(err, ERR_UNAUTHORIZED, "no validity is left: %s ends before it begins", why);
     }

@@ -80,10 +80,11 @@ static bool token_of(const struct va_task *task, json_t **ret_response, const ch
     return true;
 }
 
-static bool parse(const char *text, struct jwt *ret, struct err *err) {
+static bool parse(const struct va_tkauth01 *tkauth01, const char *text, struct jwt *ret,
+                  struct err *err) {
     struct err why = {0};
 
-    if (jwt_read(text, strlen(text), ret, &why)) {
+    if (jwt_read_pinned(text, strlen(text), tkauth01->cert.x509, ret, &why)) {
         return true;
     }
     /* alg none and foreign algorithms are refusals, the rest is shape */
@@ -306,7 +307,7 @@ static bool judge(const struct va_tkauth01 *tkauth01, const struct va_task *task
     if (task->identifier.type != ACME_ID_NF_INSTANCE) {
         return err_set(err, ERR_UNAUTHORIZED, "tkauth-01 validates NfInstanceId identifiers only");
     }
-    return token_of(task, &response, &token, err) && parse(token, &jwt, err)
+    return token_of(task, &response, &token, err) && parse(tkauth01, token, &jwt, err)
            && genuine(tkauth01, &jwt, now_s, err) && timely(&jwt, now_s, &ret->token_exp_s, err)
            && jti_of(&jwt, ret->jti, err) && atc_fits(&jwt, task, err)
            && types_of(&jwt, &ret->nftypes, err);

@@ -223,6 +223,8 @@ static const struct {
     {"asked for less",            0, 2 * DAY_S, 5 * DAY_S, -60, 2 * DAY_S, NULL},
     {"asked for a later start",   DAY_S, 2 * DAY_S, 0, DAY_S, 2 * DAY_S, NULL},
     {"asked for a past start",    -300, 0, 0, -300, 365 * DAY_S - 300, NULL},
+    {"asked for the profile's all", 0, 365 * DAY_S, 0, 0, 365 * DAY_S, NULL},
+    {"asked for nearly all",      0, 365 * DAY_S - 20, 0, -20, 365 * DAY_S - 20, NULL},
     {"more than the token",       0, 6 * DAY_S, 5 * DAY_S, 0, 0, "the authority token allows"},
     {"more than the profile",     0, 366 * DAY_S, 0, 0, 0, "the profile allows"},
     {"a start long ago",          -2 * DAY_S, 0, 0, 0, 0, "more than a day back"},

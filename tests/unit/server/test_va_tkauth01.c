@@ -159,6 +159,11 @@ START_TEST(a_token_for_this_account_and_identifier_is_valid) {
     ck_valid(&result);
     result = check_claims(claims_good(), &authority, authority.chain);
     ck_valid(&result);
+    AUTO(chain_free) X509_CHAIN *both = X509_chain_up_ref(authority.chain);
+    ck_assert_int_eq(X509_up_ref(oam_ca.x509), 1);
+    ck_assert_int_gt(sk_X509_push(both, oam_ca.x509), 0);
+    result = check_claims(claims_good(), &authority, both);
+    ck_valid(&result);
 }
 END_TEST
 
