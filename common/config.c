@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "common/utf8.h"
 
 struct config *config_new(const char *name, const struct config_key *keys, struct err *err) {
     AUTO(config_free) struct config *config = calloc(1, sizeof(*config));
@@ -131,6 +132,19 @@ static struct config_node *step_item(const struct step *step, struct config_node
     return fresh != NULL && config_node_add(parent, NULL, fresh, step->err) ? fresh : NULL;
 }
 
+/* Well-formed UTF-8, control characters included: what a YAML file can hold. */
+static bool is_utf8(const char *text) {
+    while (*text != '\0') {
+        bool c1 = (unsigned char)text[0] == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80;
+        size_t len = c1 ? 2 : (unsigned char)*text < 0x80 ? 1 : utf8_len(text);
+        if (len == 0) {
+            return false;
+        }
+        text += len;
+    }
+    return true;
+}
+
 /* The value an edit puts in place: YAML for what has parts, else the text as it stands. */
 static struct config_node *value_new(const struct step *step, const struct config_key *row,
                                      bool item, const char *value) {
@@ -138,6 +152,10 @@ static struct config_node *value_new(const struct step *step, const struct confi
                  || (row->type == CONFIG_TEXTS && !item && value[0] == '[');
     AUTO(config_node_free) struct config_node *node = NULL;
 
+    if (!is_utf8(value)) {
+        (void)fail_edit(step, "not UTF-8 text");
+        return NULL;
+    }
     if (parts) {
         return config_node_read(step->origin, value, strlen(value), step->origin, step->err);
     }

@@ -221,7 +221,8 @@ static void print_scalar(FILE *out, const char *text) {
         size_t whole = utf8_len(text);
         if (*text == '"' || *text == '\\') {
             (void)fprintf(out, "\\%c", *text);
-        } else if (whole == 0) {
+        } else if (whole == 0) { /* a control character; C1 has two octets */
+            text += (unsigned char)*text == 0xc2 && text[1] != '\0';
             (void)fprintf(out, "\\x%02x", (unsigned char)*text);
         } else {
             (void)fwrite(text, 1, whole, out);

@@ -246,6 +246,7 @@ static const struct { const char *set, *message; } wrong_sets[] = {
     {"fleet[].type=x", "--set: fleet[].type: no such place in the sequence"},
     {"fleet.type=x", "--set: fleet.type: unknown key; did you mean \"fleet[].type\"?"},
     {"fleet=[", "--set:"},
+    {"oam=a\xff", "--set: oam: not UTF-8 text"},
     {"fleet[0]=x", "--set: fleet[0]: not a mapping"},
 };
 /* clang-format on */
@@ -291,9 +292,10 @@ static char *printed(const struct config *config) {
 
 START_TEST(what_is_printed_is_read_back_the_same) {
     AUTO(config_free)
-    struct config *config = read_good(
-        "listen: \"x: # \\\" \\\\ \\n \\u20ac\"\nnames: ['', null, '~', '- a', 'a:', '*b']\n"
-        "oam: 'null'\nlife: 1.5h\nfleet:\n- {}\n- type: ' x'\n  names: [p, q]\n");
+    struct config *config =
+        read_good("listen: \"x: # \\\" \\\\ \\n \\u20ac \\x80 \\x1b\"\nnames: ['', null, '~', '- "
+                  "a', 'a:', '*b']\n"
+                  "oam: 'null'\nlife: 1.5h\nfleet:\n- {}\n- type: ' x'\n  names: [p, q]\n");
     AUTO(free) char *first = printed(config);
     AUTO(config_free) struct config *back = read_good(first);
     AUTO(free) char *second = printed(back);
