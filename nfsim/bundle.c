@@ -175,7 +175,8 @@ bool bundle_write(const struct run_result *result, struct err *err) {
         || !merge_events(result->out, result->offered, &events, err)) {
         return false;
     }
-    dropped = (struct bundle_dropped){.spans = spans.dropped, .events = events.dropped};
+    dropped = (struct bundle_dropped){
+        .spans = spans.dropped, .events = events.dropped, .form = events.form};
     return bundle_timeline(result, &dropped, err) && bundle_config(result, err)
            && bundle_certs(result, err) && report_write(result->out, err);
 }

@@ -131,19 +131,37 @@ static json_t *bounds_json(const struct run_result *result) {
 
 bool bundle_timeline(const struct run_result *result, const struct bundle_dropped *dropped,
                      struct err *err) {
-    json_auto_t *json = json_pack(
-        "{s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "schema",
-        RESULT_SCHEMA, "question", text_json(result->question), "profile",
-        text_json(result->profile), "challenges", text_json(result->challenges), "arrival",
-        text_json(result->arrival), "command", text_json(result->command), "started_us",
-        count_json(result->started_us), "ended_us", count_json(result->ended_us), "max_in_flight",
-        count_json(result->max_in_flight), "clamped", count_json(result->clamped), "retries",
-        count_json(result->retries), "spans_dropped", count_json(dropped->spans), "events_dropped",
-        count_json(dropped->events), "seconds", seconds_json(result), "distribution",
-        distribution_json(result), "samples", samples_json(result), "failure_details",
-        details_json(result), "expect_bounds", bounds_json(result));
+    const struct {
+        const char *name;
+        json_t *value;
+    } members[] = {
+        {"schema", json_integer(RESULT_SCHEMA)},
+        {"question", text_json(result->question)},
+        {"profile", text_json(result->profile)},
+        {"challenges", text_json(result->challenges)},
+        {"arrival", text_json(result->arrival)},
+        {"command", text_json(result->command)},
+        {"started_us", count_json(result->started_us)},
+        {"ended_us", count_json(result->ended_us)},
+        {"max_in_flight", count_json(result->max_in_flight)},
+        {"clamped", count_json(result->clamped)},
+        {"retries", count_json(result->retries)},
+        {"spans_dropped", count_json(dropped->spans)},
+        {"events_dropped", count_json(dropped->events)},
+        {"events_form", count_json(dropped->form)},
+        {"seconds", seconds_json(result)},
+        {"distribution", distribution_json(result)},
+        {"samples", samples_json(result)},
+        {"failure_details", details_json(result)},
+        {"expect_bounds", bounds_json(result)},
+    };
+    json_auto_t *json = json_object();
+    bool ok = true;
 
-    if (json == NULL) {
+    for (size_t i = 0; i < COUNT(members); i++) {
+        ok = json_object_set_new(json, members[i].name, members[i].value) == 0 && ok;
+    }
+    if (!ok) {
         return err_set(err, ERR_SERVER_INTERNAL, "timeline.json could not be made");
     }
     return bundle_json(result->out, "timeline.json", json, JSON_COMPACT, err);

@@ -10,6 +10,7 @@
 
 struct bundle_dropped {
     uint64_t spans, events; /* lines of the logs that could not be merged */
+    unsigned form;          /* enum merge_form of the events */
 };
 
 /* timeline.json: seconds, distributions, sampled enrolments and what describes the run. */

@@ -165,7 +165,7 @@ struct events {
     struct source sources[MERGE_PROGRAMS];
     struct place *places;
     size_t count, max;
-    uint64_t bytes; /* of the lines, with their ends */
+    uint64_t bytes[MERGE_FORM__COUNT]; /* of the lines in each form, with their ends */
 };
 
 static void events_done_auto(struct events *events) {
@@ -185,6 +185,64 @@ static size_t lines_of(const struct source *source) {
     return count;
 }
 
+static bool is_member(const json_t *event, const char *name, const char *value) {
+    const char *text = json_string_value(json_object_get(event, name));
+
+    return text != NULL && (value == NULL || strcmp(text, value) == 0);
+}
+
+/* Does this event tie an enrolment or an order to its NF? */
+static bool is_tie(const json_t *event) {
+    return is_member(event, "to", "AUTHORISED") || is_member(event, "to", "ORDERED")
+           || is_member(event, "to", "pending") || is_member(event, "serial", NULL);
+}
+
+/* Bring an event from the form before into this one. */
+static void shorten(json_t *event, enum merge_form form) {
+    bool nf = is_member(event, "nf", NULL);
+
+    switch (form) {
+    case MERGE_NO_ENROLMENT:
+        if (nf && is_member(event, "order", NULL)) {
+            (void)json_object_del(event, "enrolment");
+        }
+        break;
+    case MERGE_ONCE:
+        if (nf && !is_tie(event)) {
+            (void)json_object_del(event, "enrolment");
+            (void)json_object_del(event, "order");
+        }
+        break;
+    case MERGE_NO_FROM:
+        (void)json_object_del(event, "from");
+        break;
+    case MERGE_NO_DETAIL:
+        (void)json_object_del(event, "detail");
+        break;
+    case MERGE_WHOLE:
+    case MERGE_FORM__COUNT:
+        break;
+    }
+}
+
+/* A line in a shorter form; caller owns.  NULL: no memory. */
+static char *shorter_line(const char *line, size_t len, enum merge_form form) {
+    json_auto_t *event = line_object(line, len);
+
+    for (enum merge_form each = MERGE_WHOLE; each < form; each++) {
+        shorten(event, each + 1);
+    }
+    return json_dumps(event, JSON_COMPACT);
+}
+
+static void events_measure(struct events *events, json_t *event, size_t len) {
+    events->bytes[MERGE_WHOLE] += len + 1;
+    for (enum merge_form form = MERGE_WHOLE + 1; form < MERGE_FORM__COUNT; form++) {
+        shorten(event, form);
+        events->bytes[form] += json_dumpb(event, NULL, 0, JSON_COMPACT) + 1;
+    }
+}
+
 static void events_index(struct events *events, unsigned program, struct merge_count *count) {
     const struct source *source = &events->sources[program];
     size_t place = 0, len = 0;
@@ -202,7 +260,7 @@ static void events_index(struct events *events, unsigned program, struct merge_c
                                                          .offset = (uint64_t)(line - source->data),
                                                          .len = (uint32_t)len,
                                                          .program = program};
-        events->bytes += len + 1;
+        events_measure(events, event, len);
     }
 }
 
@@ -237,27 +295,19 @@ static int by_time(const void *left, const void *right) {
     return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* The line without its detail, and without the enrolment where nf and order say as much; caller
- * owns.  NULL: no memory. */
-static char *shorter_line(const char *line, size_t len) {
-    json_auto_t *event = line_object(line, len);
-
-    (void)json_object_del(event, "detail");
-    if (json_object_get(event, "nf") != NULL && json_object_get(event, "order") != NULL) {
-        (void)json_object_del(event, "enrolment");
-    }
-    return json_dumps(event, JSON_COMPACT);
-}
-
 static bool events_dump(FILE *file, const struct events *events, uint64_t budget,
                         struct merge_count *count) {
-    bool shorten = events->bytes > budget;
     uint64_t left = budget;
 
+    while (count->form + 1 < MERGE_FORM__COUNT && events->bytes[count->form] > budget) {
+        count->form++;
+    }
     for (size_t i = 0; i < events->count; i++) {
         const struct place *place = &events->places[i];
         const char *line = events->sources[place->program].data + place->offset;
-        AUTO(free) char *shorter = shorten ? shorter_line(line, place->len) : NULL;
+        AUTO(free)
+        char *shorter =
+            count->form != MERGE_WHOLE ? shorter_line(line, place->len, count->form) : NULL;
         size_t len = shorter != NULL ? strlen(shorter) : place->len;
         if (len + 1 > left) {
             count->dropped += events->count - i;

@@ -17,9 +17,21 @@ extern const char *const merge_program[MERGE_PROGRAMS];
 /* "nfsim", "nfacme-client", "nfacme-server", "nfsim-oam": service.name of its spans. */
 extern const char *const merge_service[MERGE_PROGRAMS];
 
+/* How much of an event is told, each form leaving out what the one before it still tells. */
+enum merge_form {
+    MERGE_WHOLE,
+    MERGE_NO_ENROLMENT, /* where nf and order stand */
+    MERGE_ONCE,         /* beside nf, order and enrolment stand only where they came into being
+                           and with a certificate */
+    MERGE_NO_FROM,      /* it is the `to` before */
+    MERGE_NO_DETAIL,
+    MERGE_FORM__COUNT
+};
+
 struct merge_count {
     uint64_t written;
-    uint64_t dropped; /* cut, not JSON, without its mandatory members, or past a limit above */
+    uint64_t dropped;     /* cut, not JSON, without its mandatory members, or past a limit above */
+    enum merge_form form; /* of events */
 };
 
 /*
@@ -31,9 +43,8 @@ MUST_CHECK bool merge_spans(const char *folder, struct merge_count *ret, struct 
 /*
  * Write FOLDER/events.jsonl in the order of ts_us (then program, then place in its file).
  * enrolments   the byte budget is this many times MERGE_EVENT_BYTES_PER_ENROLMENT (at least one
- *              enrolment's).  When the lines would pass it, `detail` and, where `nf` and `order`
- *              stand, the `enrolment` are left away; what is still too much at the end is
- *              dropped.
+ *              enrolment's).  The first of the forms below that keeps within it is written; what is
+ *              too much even in the last one is dropped at the end.
  * Memory       24 octets per event.
  */
 MUST_CHECK bool merge_events(const char *folder, uint64_t enrolments, struct merge_count *ret,

@@ -140,34 +140,45 @@ START_TEST(events_of_all_programs_are_in_order_of_time) {
 }
 END_TEST
 
-START_TEST(events_stay_within_four_kibibytes_per_enrolment) {
-    static const char detail[] = "a detail that says at length what a state already says";
+static void put_events(const struct fixture *fixture, unsigned count, const char *rest) {
+    for (unsigned i = 0; i < count; i++) {
+        char line[512];
+        (void)snprintf(line, sizeof(line),
+                       "{\"ts_us\":%u,\"program\":\"client\",\"event\":\"enrolment\",%s}\n", 10 + i,
+                       rest);
+        fixture_put(fixture, "logs/client.events.jsonl", line);
+    }
+}
+
+START_TEST(events_take_the_longest_form_that_fits) {
+    static const char tie[] = "\"nf\":\"n\",\"enrolment\":\"e\",\"to\":\"AUTHORISED\"";
+    static const char plain[] = "\"nf\":\"n\",\"enrolment\":\"eeeeeeeeeeeeeeeeeeee\","
+                                "\"order\":\"oooooooooooooooooooo\",\"from\":\"ORDERED\","
+                                "\"to\":\"READY\",\"detail\":\"ddddddddddddddddddddddddd\"";
+    static const struct {
+        unsigned count; /* of plain lines, against one budget of 4096 */
+        enum merge_form form;
+        const char *kept, *gone;
+    } rows[] = {
+        {18, MERGE_WHOLE, "eeee", NULL},        {24, MERGE_NO_ENROLMENT, "oooo", "eeee"},
+        {28, MERGE_ONCE, "ORDERED", "oooo"},    {34, MERGE_NO_FROM, "dddd", "from"},
+        {45, MERGE_NO_DETAIL, "READY", "dddd"}, {99, MERGE_NO_DETAIL, "READY", "dddd"},
+    };
     AUTO(fixture_free) struct fixture *fixture = fixture_new(0, 20, false);
     struct merge_count count = {0};
     struct err err = {0};
 
-    for (unsigned i = 0; i < 50; i++) {
-        char line[512];
-        (void)snprintf(line, sizeof(line),
-                       "{\"ts_us\":%u,\"program\":\"client\",\"event\":\"enrolment\",\"nf\":\"n\","
-                       "\"enrolment\":\"e\",\"order\":\"o\",\"to\":\"READY\",\"detail\":\"%s\"}\n",
-                       i, detail);
-        fixture_put(fixture, "logs/client.events.jsonl", line);
-    }
-    ck_assert(merge_events(fixture->folder, 2, &count, &err)); /* 8192: whole lines are too much */
-    AUTO(free) char *shorter = fixture_text(fixture, "events.jsonl");
-    ck_assert_uint_le(strlen(shorter), 8192);
-    ck_assert(strstr(shorter, detail) == NULL);
-    ck_assert(strstr(shorter, "\"order\":\"o\"") != NULL);
-    ck_assert_uint_eq(count.written, 50);
+    put_events(fixture, 1, tie);
+    put_events(fixture, rows[_i].count, plain);
     ck_assert(merge_events(fixture->folder, 1, &count, &err));
-    AUTO(free) char *cut = fixture_text(fixture, "events.jsonl");
-    ck_assert_uint_le(strlen(cut), 4096);
-    ck_assert_uint_gt(count.dropped, 0);
-    ck_assert_uint_eq(count.written + count.dropped, 50);
-    ck_assert(merge_events(fixture->folder, 50, &count, &err));
-    AUTO(free) char *all = fixture_text(fixture, "events.jsonl");
-    ck_assert(strstr(all, detail) != NULL);
+    AUTO(free) char *events = fixture_text(fixture, "events.jsonl");
+    ck_assert_uint_le(strlen(events), 4096);
+    ck_assert_int_eq(count.form, rows[_i].form);
+    ck_assert(strstr(events, rows[_i].kept) != NULL);
+    ck_assert(rows[_i].gone == NULL || strstr(events, rows[_i].gone) == NULL);
+    ck_assert(strstr(events, "\"enrolment\":\"e\"") != NULL); /* what ties is never lost */
+    ck_assert_uint_eq(count.written + count.dropped, rows[_i].count + 1);
+    ck_assert_int_eq(count.dropped > 0, rows[_i].count == 99);
 }
 END_TEST
 
@@ -183,7 +194,7 @@ int main(void) {
     tcase_add_test(all, what_is_no_span_is_left_out_and_a_last_line_needs_no_end);
     tcase_add_test(all, no_logs_make_an_empty_trace_and_history);
     tcase_add_test(all, events_of_all_programs_are_in_order_of_time);
-    tcase_add_test(all, events_stay_within_four_kibibytes_per_enrolment);
+    tcase_add_loop_test(all, events_take_the_longest_form_that_fits, 0, 6);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
