@@ -128,7 +128,9 @@ static void start(struct crowd *crowd, uint32_t index, uint64_t now_us) {
     const bool sampled =
         crowd_sampled(index, crowd->options.nfs, crowd->options.scenario->trace_sample);
     const uint64_t high = rng_next(&crowd->rng), low = rng_next(&crowd->rng);
+    const struct nf_identity *identities = crowd->options.identities;
     const struct nf_order order = {.id = &crowd->options.ids[index],
+                                   .identity = identities == NULL ? NULL : &identities[index],
                                    .due_us = crowd->due_us[index],
                                    .trace = trace_root(high, low, sampled),
                                    .keep = sampled,

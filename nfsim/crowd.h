@@ -13,7 +13,8 @@ struct crowd;
 struct crowd_options { /* everything borrowed for its life */
     const struct nf_world *world;
     const struct scenario *scenario;
-    const struct inventory_nf *ids; /* nfs of them */
+    const struct inventory_nf *ids;       /* nfs of them */
+    const struct nf_identity *identities; /* nfs of them, or NULL */
     uint32_t nfs;
     uint32_t max_in_flight;
     uint64_t start_us; /* of the schedule */

@@ -29,9 +29,9 @@ struct nf {
     struct nf_outcome outcome;
     struct nf_request_memory memory; /* location, assertion parts, CSR: nf_request renders by it */
     struct httpc *httpc;             /* one identity at a time: bootstrap, then operator */
-    X509_CHAIN *bootstrap;
-    EVP_PKEY *bootstrap_key;
-    EVP_PKEY *key; /* made at step 8, never shared */
+    const struct nf_identity *bootstrap;
+    struct nf_identity own; /* when nobody read it before */
+    EVP_PKEY *key;          /* made at step 8, never shared */
     X509_CHAIN *chain;
     char *chain_pem;
     struct x509_names names;           /* asked for */
@@ -60,8 +60,7 @@ static void nf_release(struct nf *nf) {
 
 void nf_free(struct nf *nf) {
     nf_release(nf);
-    chain_free(nf->bootstrap);
-    EVP_PKEY_free(nf->bootstrap_key);
+    nf_identity_done(&nf->own);
     chain_free(nf->chain);
     EVP_PKEY_free(nf->key);
     free(nf->chain_pem);
@@ -138,8 +137,8 @@ static void ask(void *ctx) {
     const struct nf_request_spec spec = {.world = nf->world,
                                          .id = &nf->order.id->id,
                                          .state = nf->state,
-                                         .chain = nf->bootstrap,
-                                         .key = nf->bootstrap_key,
+                                         .chain = nf->bootstrap->chain,
+                                         .key = nf->bootstrap->key,
                                          .memory = &nf->memory};
 
     nf->call_context = nf->order.trace.sampled ? trace_child(&nf->order.trace) : nf->order.trace;
@@ -419,25 +418,44 @@ static void answered(void *ctx, const struct httpc_answer *answer, const struct 
     }
 }
 
-/* Its first identity: key and certificate from the OAM. */
-static bool take_bootstrap(struct nf *nf, struct err *err) {
-    const struct inventory_nf *id = nf->order.id;
-    AUTO(X509_free) X509 *x509 = x509_from_der(id->cert_der, id->cert_len, err);
+void nf_identity_done(struct nf_identity *identity) {
+    chain_free(identity->chain);
+    EVP_PKEY_free(identity->key);
+    *identity = (struct nf_identity){0};
+}
 
-    nf->bootstrap_key = key_from_private_der(id->key_der, id->key_len, err);
-    nf->bootstrap = sk_X509_new_null();
-    if (x509 == NULL || nf->bootstrap_key == NULL) {
+bool nf_identity_read(const struct inventory_nf *id, struct nf_identity *ret, struct err *err) {
+    AUTO(X509_free) X509 *x509 = x509_from_der(id->cert_der, id->cert_len, err);
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = key_from_private_der(id->key_der, id->key_len, err);
+    AUTO(chain_free) X509_CHAIN *chain = sk_X509_new_null();
+
+    if (x509 == NULL || key == NULL) {
         return false;
     }
-    if (nf->bootstrap == NULL || sk_X509_push(nf->bootstrap, x509) == 0) {
+    if (chain == NULL || sk_X509_push(chain, x509) == 0) {
         return err_set(err, ERR_NO_MEMORY, "no memory for an NF");
     }
     (void)TAKE(x509);
+    *ret = (struct nf_identity){.chain = TAKE(chain), .key = TAKE(key)};
+    return true;
+}
+
+/* Its first identity: key and certificate from the OAM. */
+static bool take_bootstrap(struct nf *nf, struct err *err) {
+    const struct inventory_nf *id = nf->order.id;
+
+    nf->bootstrap = nf->order.identity;
+    if (nf->bootstrap == NULL) {
+        if (!nf_identity_read(id, &nf->own, err)) {
+            return false;
+        }
+        nf->bootstrap = &nf->own;
+    }
     nf_request_memory_init(&nf->memory, &id->id);
     const struct httpc_options options = {.loop = nf->world->loop,
                                           .trust = nf->world->oam_trust,
-                                          .chain = nf->bootstrap,
-                                          .key = nf->bootstrap_key,
+                                          .chain = nf->bootstrap->chain,
+                                          .key = nf->bootstrap->key,
                                           .clock = nf->world->clock,
                                           .user_agent = nf->memory.user_agent};
     nf->httpc = httpc_new(&options, err);

@@ -48,15 +48,25 @@ struct nf_outcome {
     const char *chain_pem;    /* NULL unless kept */
 };
 
+/* What an NF shows in TLS; read from its inventory row when it starts, or before. */
+struct nf_identity {
+    X509_CHAIN *chain;
+    EVP_PKEY *key;
+};
+MUST_CHECK bool nf_identity_read(const struct inventory_nf *id, struct nf_identity *ret,
+                                 struct err *err);
+void nf_identity_done(struct nf_identity *identity);
+
 struct nf;
 /* Called once, on the loop's thread; may free the NF. */
 typedef void nf_done(void *ctx, struct nf *nf, const struct nf_outcome *outcome);
 
 struct nf_order {
-    const struct inventory_nf *id; /* borrowed for the NF's life */
-    uint64_t due_us;               /* t0: when it intended to start */
-    struct trace_context trace;    /* its root; unsampled: no spans */
-    bool keep;                     /* keep the chain and the credentials after the end */
+    const struct inventory_nf *id;      /* borrowed for the NF's life */
+    const struct nf_identity *identity; /* its bootstrap one, borrowed; NULL: read from id */
+    uint64_t due_us;                    /* t0: when it intended to start */
+    struct trace_context trace;         /* its root; unsampled: no spans */
+    bool keep;                          /* keep the chain and the credentials after the end */
     nf_done *done;
     void *ctx;
 };

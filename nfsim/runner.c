@@ -36,6 +36,7 @@ struct runner_keep {
     struct producer *producer;
     struct stats *stats;
     struct inventory_nf *ids;
+    struct nf_identity *identities;
     struct crowd *crowd;
     struct scrape before, after;
     struct process_usage used[PROGRAMS];
@@ -55,7 +56,11 @@ void runner_keep_free(struct runner_keep *keep) {
     for (uint32_t i = 0; keep->ids != NULL && i < keep->nfs; i++) {
         inventory_nf_done(&keep->ids[i]);
     }
+    for (uint32_t i = 0; keep->identities != NULL && i < keep->nfs; i++) {
+        nf_identity_done(&keep->identities[i]);
+    }
     free(keep->ids);
+    free(keep->identities);
     nf_check_free(keep->check);
     X509_STORE_free(keep->oam_trust);
     X509_STORE_free(keep->operator_trust);
@@ -159,6 +164,24 @@ static bool prepare_fleet(struct runner_keep *keep, struct err *err) {
         return true;
     }
     return inventory_client(inventory, 0, keep->client_name, err);
+}
+
+/* An NF has read its key and certificate long before it enrols: not the run's cost.  Beyond what
+ * memory bears each NF reads its own when it starts. */
+static bool prepare_identities(struct runner_keep *keep, struct err *err) {
+    if (keep->nfs > RUNNER_IDENTITIES_MAX) {
+        return true;
+    }
+    keep->identities = calloc(keep->nfs, sizeof *keep->identities);
+    if (keep->identities == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "no memory for %u NFs", keep->nfs);
+    }
+    for (uint32_t i = 0; i < keep->nfs; i++) {
+        if (!nf_identity_read(&keep->ids[i], &keep->identities[i], err)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool prepare_trace(struct runner_keep *keep, struct err *err) {
@@ -289,8 +312,8 @@ static bool prepare(struct runner_keep *keep, struct err *err) {
         runner_max_in_flight(keep->options->scenario->max_in_flight, run_files_max());
     keep->loop = loop_new(err);
     override_phases(keep->options);
-    return keep->loop != NULL && prepare_fleet(keep, err) && prepare_trust(keep, err)
-           && prepare_trace(keep, err) && prepare_world(keep, err);
+    return keep->loop != NULL && prepare_fleet(keep, err) && prepare_identities(keep, err)
+           && prepare_trust(keep, err) && prepare_trace(keep, err) && prepare_world(keep, err);
 }
 
 /* The measured part. */
@@ -307,6 +330,7 @@ static bool enrol_fleet(struct runner_keep *keep, struct run_result *ret, struct
     const struct crowd_options crowd = {.world = &keep->world,
                                         .scenario = scenario,
                                         .ids = keep->ids,
+                                        .identities = keep->identities,
                                         .nfs = keep->nfs,
                                         .max_in_flight = keep->max_in_flight,
                                         .start_us = start_us,

@@ -11,6 +11,7 @@
 
 #define RUNNER_FILES_PER_NF 8 /* its two multis and connections, and the producer's end */
 #define RUNNER_FILES_SPARE 128
+#define RUNNER_IDENTITIES_MAX 10000 /* read before the run; about 8 KiB each */
 
 struct runner_options {
     struct scenario *scenario;               /* phases are overridden in place */
