@@ -76,18 +76,23 @@ static struct store_tx *batch_take(struct store *store, unsigned *ret_count) {
     return first;
 }
 
-/* done may free its transaction. */
-static uint64_t batch_tell(struct store_tx *first, const struct err *lost) {
+static uint64_t batch_failed(const struct store_tx *first, bool lost) {
     uint64_t failed = 0;
 
+    for (const struct store_tx *tx = first; tx != NULL; tx = tx->next) {
+        failed += lost || tx->err.kind != ERR_NONE;
+    }
+    return failed;
+}
+
+/* done may free its transaction. */
+static void batch_tell(struct store_tx *first, const struct err *lost) {
     while (first != NULL) {
         struct store_tx *tx = first;
         first = tx->next;
         struct err err = lost->kind != ERR_NONE ? *lost : tx->err;
-        failed += err.kind != ERR_NONE;
         tx->done(tx->ctx, &err);
     }
-    return failed;
 }
 
 static void *writer(void *ctx) {
@@ -103,11 +108,9 @@ static void *writer(void *ctx) {
         store->counts.healthy = done;
         store->counts.commits += done;
         store->counts.transactions += done ? count : 0;
+        store->counts.failed += batch_failed(batch, !done);
         (void)pthread_mutex_unlock(&store->lock);
-        uint64_t failed = batch_tell(batch, &lost);
-        (void)pthread_mutex_lock(&store->lock);
-        store->counts.failed += failed;
-        (void)pthread_mutex_unlock(&store->lock);
+        batch_tell(batch, &lost);
     }
     return NULL;
 }
