@@ -324,8 +324,8 @@ static void draw_rows(const struct sheet *sheet) {
         const struct row *row = &sheet->rows[i];
         const struct flow_call *call = &sheet->flow->calls[row->call];
         char offset[MARKUP_FIGURE_SIZE];
-        (void)snprintf(offset, sizeof(offset), "%.2f",
-                       ((double)row->at_us - (double)start_us) / 1000);
+        double ms = ((double)row->at_us - (double)start_us) / 1000;
+        (void)snprintf(offset, sizeof(offset), "%.*f", ms < 10000 ? 2 : 0, ms);
         put(sheet->out, TIME_X, row->y - 2, "flow-time", offset, 0);
         if (call->from == call->to) {
             draw_work(sheet, row);
