@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ static void start(bool ask_clients, bool many_idle) {
                                             .client_trust_pem = ask_clients ? ca.cert_pem : NULL,
                                             .clock = &server_clock,
                                             .many_idle = many_idle,
+                                            .idle_timeout_s = 1,
                                             .handler = handle},
                     &err);
     ck_assert_msg(httpd != NULL, "%s (%s)", err.detail, err.cause);
@@ -428,6 +430,25 @@ START_TEST(a_resumed_session_whose_certificate_expired_is_refused) {
 }
 END_TEST
 
+START_TEST(a_handshake_never_begun_is_closed_after_the_idle_timeout) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = 0, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char octet;
+
+    start(true, _i == 1);
+    address.sin_port = htons((uint16_t)httpd_port(httpd));
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    do { /* an alert may come before the end */
+        struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+        ck_assert_int_eq(poll(&pollfd, 1, 10000), 1);
+    } while (recv(fd, &octet, 1, 0) > 0);
+    ck_assert_uint_eq(httpd_handshakes_refused(httpd), 0);
+    (void)close(fd);
+    stop();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("tls");
     TCase *tcase = tcase_create("tls");
@@ -445,6 +466,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_refused_client_gets_no_answer_in_either_version, 0, 4);
     tcase_add_loop_test(tcase, a_resumed_session_keeps_its_identity, 0, 4);
     tcase_add_loop_test(tcase, a_resumed_session_whose_certificate_expired_is_refused, 0, 2);
+    tcase_add_loop_test(tcase, a_handshake_never_begun_is_closed_after_the_idle_timeout, 0, 2);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
