@@ -240,6 +240,25 @@ START_TEST(a_refresh_returns_when_what_was_revoked_before_it_is_listed) {
 }
 END_TEST
 
+START_TEST(a_ca_of_another_key_type_signs_lists_too) {
+    static const enum key_type types[] = {KEY_P384, KEY_RSA2048, KEY_ED25519};
+    struct err err = {0};
+    char folder[96];
+
+    (void)snprintf(folder, sizeof folder, "%s/other", fixture.folder);
+    crl_free(crl);
+    ca_free(fixture.ca);
+    fixture.options.state_dir = folder;
+    fixture.options.key_type = types[_i];
+    fixture.ca = ca_open(&fixture.options, &err);
+    ck_good(fixture.ca != NULL);
+    revoke_entry("0a", FIXTURE_NOW_S, 1);
+    start(&fixture.clock, 0);
+    AUTO(X509_CRL_free) X509_CRL *list = current();
+    ck_assert_ptr_nonnull(listed(list, "0a"));
+}
+END_TEST
+
 START_TEST(the_list_is_renewed_at_half_its_lifetime) {
     struct clock real = clock_real();
     struct timespec until;
@@ -272,6 +291,7 @@ int main(void) {
     tcase_add_test(cases, a_source_that_fails_leaves_the_old_list);
     tcase_add_test(cases, a_serial_that_is_not_hexadecimal_is_an_error);
     tcase_add_test(cases, a_refresh_returns_when_what_was_revoked_before_it_is_listed);
+    tcase_add_loop_test(cases, a_ca_of_another_key_type_signs_lists_too, 0, 3);
     tcase_add_test(cases, the_list_is_renewed_at_half_its_lifetime);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
