@@ -48,7 +48,7 @@ bodies() {
   refused "unknown member" "$(nf_ask "$work/a" "$(jq -c '.colour = "red"' <<<"$good")")" 400 "$work/a" colour
   refused "member of a wrong type" "$(nf_ask "$work/a" "$(jq -c '.nfType = 5' <<<"$good")")" 400 "$work/a" nfType
   refused "missing member" "$(nf_ask "$work/a" "$(jq -c 'del(.nfInstanceId)' <<<"$good")")" 400 "$work/a" nfInstanceId
-  refused "wrong content type" "$(nf_ask "$work/a" "$good" -H 'Content-Type: text/plain')" 415 "$work/a" '"cause"'
+  refused "wrong content type" "$(nf_media=text/plain nf_ask "$work/a" "$good")" 415 "$work/a" '"cause"'
   head -c 70000 /dev/zero | tr '\0' ' ' >"$work/big"
   refused "oversized body" "$(nf_ask "$work/a" "@$work/big")" 413 "$work/a" '"status"'
   refused "no assertion" "$(nf_call "$work/a" POST /enrolments -H 'Content-Type: application/json' -d "$good")" 403 "$work/a" CCA_VERIFICATION_FAILURE
@@ -113,7 +113,7 @@ flip_last_octet() {
 server_away() {
   nf_export udm-1 "$work/u"
   bed_stop server
-  same "step 1 without a CA" "$(nf_ask "$work/u" "$(cat "$work/u/nf.json")" -H 'Prefer: wait=1')" 202
+  same "step 1 without a CA" "$(nf_wait=1 nf_ask "$work/u" "$(cat "$work/u/nf.json")")" 202
   holds "Retry-After" "$work/u/head" '^[Rr]etry-[Aa]fter: [0-9]+'
   bed_server_start || fail "the server did not come back"
   local try

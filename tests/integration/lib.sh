@@ -13,7 +13,8 @@ finish() {
   for command in "${cleanups[@]}"; do eval "$command"; done
   bed_end
   if [ $code -ne 0 ] && [ -d "$work/out/logs" ]; then
-    tail -n 5 "$work"/out/logs/*.log
+    for log in "$work"/out/logs/*.log; do printf '== %s\n' "${log##*/}"; tail -n 3 "$log" | cut -c1-300; done
+    [ ! -s "$work/failure" ] || cat "$work/failure"
   fi
   rm -rf "$work"
   exit $code
@@ -22,7 +23,7 @@ trap finish EXIT
 
 # fail TEXT...: end the script as failed.
 fail() {
-  printf '%s: FAILED: %s\n' "${0##*/}" "$*" >&2
+  printf '%s: FAILED: %s\n' "${0##*/}" "$*" | tee "$work/failure" >&2
   exit 1
 }
 
@@ -69,10 +70,11 @@ nf_call() {
     "$@" "$path" 2>>"$work/curl.log"
 }
 
-# nf_ask DIR JSON [CURL-OPTION...]: step 1 with the NF's assertion.
+# nf_ask DIR JSON [CURL-OPTION...]: step 1 with the NF's assertion; nf_media is its content type.
+nf_media=application/json
 nf_ask() {
   nf_call "$1" POST /enrolments -H "3gpp-Sbi-Client-Credentials: $(cat "$1/cca.jwt")" \
-    -H 'Content-Type: application/json' -H 'Prefer: wait=20' -d "$2" "${@:3}"
+    -H "Content-Type: $nf_media" -H "Prefer: wait=${nf_wait:-20}" -d "$2" "${@:3}"
 }
 
 # nf_location DIR: the enrolment's URL of the last answer.

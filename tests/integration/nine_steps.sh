@@ -35,7 +35,8 @@ check_trace() {
           ((.endTimeUnixNano[:-3] | tonumber) - (.startTimeUnixNano[:-3] | tonumber))) as $spans
       | select(($spans | length) == 9 and ($spans | add) == (($root.endTimeUnixNano[:-3] | tonumber)
           - ($root.startTimeUnixNano[:-3] | tonumber)))
-      | [.[].program] | unique | map(select(test("nfsim|client|server"))) | length)
+      | [.[].program] | unique 
+        | map(select(. == "nfsim" or . == "nfacme-client" or . == "nfacme-server")) | length)
     | "\(length) of \(min) to \(max)"')" "$wanted of 3 to 3"
 }
 
