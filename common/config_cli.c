@@ -73,49 +73,63 @@ static bool find_option(const struct command *command, struct word *word, bool *
     return false;
 }
 
-/* Take the word at *at apart, and the next one with it when it is its value. */
-static bool read_word(const struct command *command, int *at, struct word *word, struct err *err) {
-    const char *text = command->argv[(*at)++];
+/* A reading of the command line, from left to right. */
+struct reader {
+    const struct command *command;
+    int at;
+    bool only_words; /* "--" was seen */
+};
+
+/* The option at the reader taken apart, with its value. */
+static bool read_option(struct reader *reader, struct word *word, struct err *err) {
+    const char *text = reader->command->argv[reader->at++];
     size_t len = strcspn(text, "=");
     bool takes = false;
 
-    *word = (struct word){.value = text};
-    if (text[0] != '-' || text[1] == '\0') {
-        return true;
-    }
     (void)snprintf(word->option, sizeof(word->option), "%.*s", (int)(len < 100 ? len : 100), text);
     word->value = text[len] == '=' ? text + len + 1 : NULL;
-    if (!find_option(command, word, &takes)) {
-        return fail_unknown(command, word->option, err);
+    if (!find_option(reader->command, word, &takes)) {
+        return fail_unknown(reader->command, word->option, err);
     }
     if (!takes && word->value != NULL) {
         return err_set_param(err, ERR_CONFIG, word->option, "%s takes no value", word->option);
     }
     if (takes && word->value == NULL) {
-        if (*at >= command->argc) {
+        if (reader->at >= reader->command->argc) {
             return err_set_param(err, ERR_CONFIG, word->option, "%s needs a value", word->option);
         }
-        word->value = command->argv[(*at)++];
+        word->value = reader->command->argv[reader->at++];
     }
+    return true;
+}
+
+/* The next word; false at the end and, with err set, at a word that cannot be understood. */
+static bool next_word(struct reader *reader, struct word *word, struct err *err) {
+    const struct command *command = reader->command;
+
+    if (reader->at < command->argc && !reader->only_words
+        && strcmp(command->argv[reader->at], "--") == 0) {
+        reader->only_words = true;
+        reader->at++;
+    }
+    if (reader->at >= command->argc) {
+        return false;
+    }
+    const char *text = command->argv[reader->at];
+    *word = (struct word){.value = text};
+    if (!reader->only_words && text[0] == '-' && text[1] != '\0') {
+        return read_option(reader, word, err);
+    }
+    reader->at++;
     return true;
 }
 
 /* First reading: usage errors, what is to be printed, which file; nothing is edited yet. */
 static bool scan(struct command *command, enum built_in *ret_print, struct err *err) {
-    bool options = true;
+    struct reader reader = {.command = command, .at = 1};
+    struct word word;
 
-    for (int at = 1; at < command->argc;) {
-        struct word word;
-        if (options && strcmp(command->argv[at], "--") == 0) {
-            options = false;
-            at++;
-            continue;
-        }
-        if (!options) {
-            word = (struct word){.value = command->argv[at++]};
-        } else if (!read_word(command, &at, &word, err)) {
-            return false;
-        }
+    while (next_word(&reader, &word, err)) {
         if (word.option[0] == '\0' && ++command->positional > command->program->positional_max) {
             return err_set(err, ERR_CONFIG, "unexpected word \"%.60s\"; see --help", word.value);
         }
@@ -129,16 +143,18 @@ static bool scan(struct command *command, enum built_in *ret_print, struct err *
         command->file = word.built_in == CONFIG_FILE ? word.value : command->file;
         command->print = command->print || word.built_in == PRINT;
     }
-    return true;
+    return err->kind == ERR_NONE;
 }
 
 /* Was this option given before the word at end?  Then a CONFIG_TEXTS grows instead of being
  * replaced. */
 static bool given_before(const struct command *command, const struct config_key *row, int end) {
-    for (int at = 1; at < end;) {
-        struct word word;
-        struct err ignored = {0};
-        if (read_word(command, &at, &word, &ignored) && word.row == row && at <= end) {
+    struct reader reader = {.command = command, .at = 1};
+    struct err ignored = {0};
+    struct word word;
+
+    while (reader.at < end && next_word(&reader, &word, &ignored)) {
+        if (word.row == row) {
             return true;
         }
     }
@@ -147,33 +163,25 @@ static bool given_before(const struct command *command, const struct config_key 
 
 /* Second reading: every edit, in the order given. */
 static bool apply(const struct command *command, struct config *config, struct err *err) {
-    bool options = true;
+    struct reader reader = {.command = command, .at = 1};
+    struct word word;
     unsigned positional = 0;
 
-    for (int at = 1; at < command->argc;) {
-        struct word word;
-        int start = at;
-        if (options && strcmp(command->argv[at], "--") == 0) {
-            options = false;
-            at++;
-            continue;
-        }
-        if (!options) {
-            word = (struct word){.value = command->argv[at++]};
-        } else if (!read_word(command, &at, &word, err)) {
-            return false;
-        }
+    for (int start = 1; next_word(&reader, &word, err); start = reader.at) {
+        bool applied = true;
         if (word.option[0] == '\0') {
             config->positional[positional++] = word.value;
-        } else if (word.built_in == SET && !config_edit_set(config, word.value, err)) {
-            return false;
-        } else if (word.row != NULL
-                   && !config_edit(config, word.row->path, word.value == NULL ? "true" : word.value,
-                                   given_before(command, word.row, start), word.row->option, err)) {
+        } else if (word.built_in == SET) {
+            applied = config_edit_set(config, word.value, err);
+        } else if (word.row != NULL) {
+            applied = config_edit(config, word.row->path, word.value == NULL ? "true" : word.value,
+                                  given_before(command, word.row, start), word.row->option, err);
+        }
+        if (!applied) {
             return false;
         }
     }
-    return true;
+    return err->kind == ERR_NONE;
 }
 
 static struct config *build(const struct command *command, struct err *err) {

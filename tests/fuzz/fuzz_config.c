@@ -1,12 +1,10 @@
 /* Any octets as a YAML document, and as a --set: what is accepted prints as what reads back. */
-#include <assert.h>
 #include <string.h>
 
 #include "common/config.h"
+#include "target.h"
 
 #define SET_MAX 200
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* clang-format off */
 static const struct config_key keys[] = {
@@ -28,7 +26,7 @@ static char *printed(const struct config *config) {
     char *text = NULL;
     size_t len = 0;
     FILE *file = open_memstream(&text, &len);
-    assert(file != NULL);
+    PROMISE(file != NULL);
     config_print(config, file);
     (void)fclose(file);
     return text;
@@ -38,16 +36,16 @@ static void try_document(const char *text, size_t len, const char *const *sets) 
     struct err err = {0};
     AUTO(config_free) struct config *config = config_read_text("f", text, len, keys, sets, &err);
 
-    assert((config == NULL) == (err.kind != ERR_NONE));
+    PROMISE((config == NULL) == (err.kind != ERR_NONE));
     if (config == NULL) {
         return;
     }
     AUTO(free) char *first = printed(config);
     AUTO(config_free)
     struct config *back = config_read_text("f", first, strlen(first), keys, NULL, &err);
-    assert(back != NULL);
+    PROMISE(back != NULL);
     AUTO(free) char *second = printed(back);
-    assert(strcmp(first, second) == 0);
+    PROMISE(strcmp(first, second) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

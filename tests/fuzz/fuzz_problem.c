@@ -1,16 +1,14 @@
 /* Any octets as a problem document: an error always comes out, and renders on both sides. */
-#include <assert.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "common/problem.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 static void render(char *text) {
     struct err err = {0};
     AUTO(json_release) json_t *json = json_read_object(text, strlen(text), &err);
-    assert(json != NULL && json_is_integer(json_object_get(json, "status")));
+    PROMISE(json != NULL && json_is_integer(json_object_get(json, "status")));
     free(text);
 }
 
@@ -20,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (unsigned i = 0; i < COUNT(statuses); i++) {
         struct err err = {0};
         problem_read(&err, statuses[i], (const char *)data, size, i);
-        assert(err.kind != ERR_NONE && err.retry_after_s == i);
+        PROMISE(err.kind != ERR_NONE && err.retry_after_s == i);
         render(problem_render(&err));
         render(problem_render_sbi(&err));
     }

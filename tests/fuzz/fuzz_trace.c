@@ -1,15 +1,13 @@
 /* Any octets as a traceparent (what is read is written again) and as the texts of an event and a
  * span (what is written is one line of JSON). */
-#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/json.h"
 #include "common/trace.h"
+#include "target.h"
 
 #define TEXT_MAX 4096
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The line in the file, which is emptied. */
 static void check_line(int fd, size_t longest) {
@@ -17,11 +15,11 @@ static void check_line(int fd, size_t longest) {
     struct err err = {0};
     ssize_t len = pread(fd, line, sizeof(line), 0);
 
-    assert(len > 1 && (size_t)len <= longest && line[len - 1] == '\n');
-    assert(memchr(line, '\n', (size_t)len) == line + len - 1);
+    PROMISE(len > 1 && (size_t)len <= longest && line[len - 1] == '\n');
+    PROMISE(memchr(line, '\n', (size_t)len) == line + len - 1);
     AUTO(json_release) json_t *json = json_read_object(line, (size_t)len, &err);
-    assert(json != NULL);
-    assert(ftruncate(fd, 0) == 0);
+    PROMISE(json != NULL);
+    PROMISE(ftruncate(fd, 0) == 0);
 }
 
 static void parent(const char *text) {
@@ -30,7 +28,7 @@ static void parent(const char *text) {
 
     if (trace_read(text, &context)) {
         trace_write(&context, back);
-        assert(strncmp(back, text, TRACE_PARENT_SIZE - 3) == 0);
+        PROMISE(strncmp(back, text, TRACE_PARENT_SIZE - 3) == 0);
     }
 }
 
@@ -49,11 +47,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct err err = {0};
         events = tmpfile();
         spans = tmpfile();
-        assert(events != NULL && spans != NULL);
+        PROMISE(events != NULL && spans != NULL);
         (void)snprintf(paths[0], sizeof(paths[0]), "/proc/self/fd/%d", fileno(spans));
         (void)snprintf(paths[1], sizeof(paths[1]), "/proc/self/fd/%d", fileno(events));
         trace = trace_open("fuzz", paths[0], paths[1], &err);
-        assert(trace != NULL);
+        PROMISE(trace != NULL);
     }
     struct trace_context root = trace_root(1, 2, true);
     const struct trace_attribute attributes[] = {{text, text}, {"status", text}};
