@@ -130,12 +130,15 @@ static bool read_host(struct request *request) {
     for (size_t i = 0; i <= len; i++) {
         text[i] = (char)tolower((unsigned char)host[i]);
     }
-    const char *name = text[0] == '[' ? text + 1 : text;
-    size_t name_len = strcspn(name, text[0] == '[' ? "]" : ":");
-    const char *port = name + name_len + (text[0] == '[' && name[name_len] == ']');
-    bool good = *port == '\0'
-                || (*port == ':' && port[1] != '\0' && strlen(port) <= 6
-                    && strspn(port + 1, "0123456789") == strlen(port + 1));
+    bool literal = text[0] == '['; /* RFC 3986 3.2.2: IPv6 addresses stand in brackets */
+    const char *name = text + literal;
+    size_t name_len = strcspn(name, literal ? "]" : ":");
+    const char *port = name + name_len + literal;
+    bool closed = !literal || (name[name_len] == ']' && memchr(name, ':', name_len) != NULL);
+    bool good = closed
+                && (*port == '\0'
+                    || (*port == ':' && port[1] != '\0' && strlen(port) <= 6
+                        && strspn(port + 1, "0123456789") == strlen(port + 1)));
     if (!good || !is_ours(request->wfe, name, name_len)) {
         return !request_fail(request, ERR_UNAUTHORIZED,
                              "the Host header does not name this server");

@@ -25,6 +25,7 @@
 #include "common/log.h"
 #include "common/rng.h"
 #include "common/x509.h"
+#include "server/gate.h"
 #include "server/server.h"
 #include "tests/unit/common/suite.h"
 
