@@ -13,7 +13,7 @@ refused() {
 }
 
 enrolments() { sqlite3 "$work/client/client.db" 'SELECT count(*) FROM enrolment'; }
-orders() { sqlite3 "$work/server/server.db" 'SELECT count(*) FROM "order"'; }
+orders() { sqlite3 "$work/server/server.db" 'SELECT count(*) FROM orders'; }
 
 bed_up nine-steps --nfs 40
 nf_export amf-1 "$work/a"
@@ -62,10 +62,11 @@ assertions() {
   refused "an assertion for another client" "$(nf_ask "$work/d" "$good")" 403 "$work/d" 'client'
 }
 
-# csr NAME OPENSSL-OPTION...: $work/csr/NAME.der with a P-256 key.
+# csr NAME OPENSSL-OPTION...: $work/csr/NAME.der with a P-256 key, or what csr_key says.
+csr_key="ec -pkeyopt ec_paramgen_curve:P-256"
 csr() {
-  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/csr/key" \
-    -subj / -outform DER -out "$work/csr/$1.der" "${@:2}" 2>/dev/null || fail "openssl req $1"
+  # shellcheck disable=SC2086
+  openssl req -new -newkey $csr_key -nodes -keyout "$work/csr/key" -subj / -outform DER -out "$work/csr/$1.der" "${@:2}" 2>/dev/null || fail "openssl req $1"
 }
 
 send_csr() {
@@ -82,7 +83,7 @@ csrs() {
   csr extra -addext "$san,DNS:evil.example"
   csr ca -addext "$san" -addext basicConstraints=critical,CA:TRUE
   csr type -addext "$san" -addext 1.3.6.1.5.5.7.1.34=DER:30:05:16:03:53:4d:46
-  csr weak -newkey rsa:1024 -addext "$san"
+  csr_key=rsa:1024 csr weak -addext "$san"
   csr good -addext "$san"
   flip_last_octet "$work/csr/good.der" "$work/csr/signature.der"
   refused "CSR with another name" "$(send_csr another "$enrolment")" 400 "$work/a" "$b|badCSR"
@@ -93,7 +94,7 @@ csrs() {
   refused "CSR with a bad signature" "$(send_csr signature "$enrolment")" 400 "$work/a" 'signature'
   nf_call "$work/a" GET "$enrolment" >/dev/null
   same "the state after six bad CSRs" "$(json "$work/a/body" .state)" READY
-  same "the order after six bad CSRs" "$(sqlite3 "$work/server/server.db" "SELECT count(*) FROM \"order\"")" "$before"
+  same "the order after six bad CSRs" "$(sqlite3 "$work/server/server.db" "SELECT count(*) FROM orders")" "$before"
   same "the corrected CSR" "$(send_csr good "$enrolment")" 200
   openssl verify -CAfile "$(bed_value server root)" -untrusted "$work/a/body" "$work/a/body" >/dev/null || fail "the chain"
   same "the same CSR again" "$(send_csr good "$enrolment")" 200
