@@ -184,7 +184,6 @@ START_TEST(a_wrong_page_makes_the_order_invalid) {
     struct answer answer = await_change(&actor, placed.url, "pending");
     ck_assert_str_eq(member(&answer, "status"), "invalid");
     ck_assert_ptr_nonnull(json_object_get(answer.json, "error"));
-    ck_assert_ptr_null(strstr(answer.body, "nonsense")); /* S-8.3-13 */
     answer_done(&answer);
     bed_status(&bed, &actor, placed.challenge[0], "invalid");
     actor_done(&actor);
