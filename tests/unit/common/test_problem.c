@@ -175,6 +175,7 @@ static const struct { const char *body; unsigned status; enum err_kind kind; con
     {"{\"type\":\"urn:ietf:params:acme:error:badNonce\",\"detail\":\"d\"}", 400, ERR_BAD_NONCE, "d"},
     {"{\"type\":\"urn:ietf:params:acme:error:badNonce\"}", 503, ERR_BAD_NONCE, "the peer answered 503"},
     {"{\"type\":\"urn:ietf:params:acme:error:malformed\",\"detail\":\"d\"}", 404, ERR_NOT_FOUND, "d"},
+    {"{\"type\":\"urn:ietf:params:acme:error:unauthorized\",\"detail\":\"d\"}", 401, ERR_UNAUTHORIZED, "d"},
     {"{\"type\":5,\"detail\":6}", 400, ERR_UPSTREAM, "the peer answered 400"},
     {"{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"a\\u001bb\"}", 429, ERR_RATE_LIMITED, "a?b"},
     {"[\"urn:ietf:params:acme:error:badNonce\"]", 400, ERR_UPSTREAM, "the peer answered 400"},
