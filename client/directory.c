@@ -18,14 +18,19 @@ void directory_done(struct directory *directory) {
 
 void directory_done_auto(struct directory *directory) { directory_done(directory); }
 
-bool directory_url(const char *text) {
-    size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
-                    : strncmp(text, "http://", 7) == 0 ? 7
-                                                       : 0;
-    size_t authority = strcspn(text + scheme, "/?#");
+/* What follows "https://" or "http://"; NULL when text begins otherwise. */
+static const char *after_scheme(const char *text) {
+    if (strncmp(text, "https://", 8) == 0) {
+        return text + 8;
+    }
+    return strncmp(text, "http://", 7) == 0 ? text + 7 : NULL;
+}
 
-    if (scheme == 0 || authority == 0 || strlen(text) > URL_MAX
-        || memchr(text + scheme, '@', authority) != NULL) {
+bool directory_url(const char *text) {
+    const char *authority = after_scheme(text);
+    const size_t len = authority == NULL ? 0 : strcspn(authority, "/?#");
+
+    if (len == 0 || strlen(text) > URL_MAX || memchr(authority, '@', len) != NULL) {
         return false;
     }
     for (const char *at = text; *at != '\0'; at++) {

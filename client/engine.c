@@ -85,9 +85,10 @@ static const char *order_id(const struct enrolment *record) {
     return slash == NULL ? NULL : slash + 1;
 }
 
-/* The log line and the event of a transition. */
-static void tell(const struct live *live, const char *from) {
+/* The log line and the event of a transition, from the state last told. */
+static void tell(struct live *live) {
     const struct enrolment *record = &live->record;
+    const char *from = live->told ? enrolment_state_name(live->told_state) : NULL;
     const char *to = enrolment_state_name(record->state);
     const bool failed = record->state == ENROLMENT_FAILED;
     char reason[220] = "";
@@ -113,6 +114,8 @@ static void tell(const struct live *live, const char *from) {
                                                                        .enrolment = record->id,
                                                                        .to = "valid"});
     }
+    live->told = true;
+    live->told_state = record->state;
 }
 
 /* The instants of design section 2 that mean "is saved": noted before, for the disk, and again
@@ -147,13 +150,11 @@ static void save(void *ctx) {
 }
 
 static void gone_on(struct live *live) {
-    const char *from = live->inserted ? enrolment_state_name(live->stored) : NULL;
-
     stamp(live);
     if (!live->inserted && live->record.state == ENROLMENT_ACCOUNT) {
         live->record.t_us[1] = live->record.t_us[2]; /* the account existed: t2 = t1 */
     }
-    tell(live, from);
+    tell(live);
     live->inserted = true;
     live->stored = live->record.state;
     live->saving = false;
@@ -218,10 +219,8 @@ void engine_move(struct live *live, enum enrolment_event event) {
 }
 
 void engine_move_unsaved(struct live *live, enum enrolment_event event) {
-    const char *from = enrolment_state_name(live->record.state);
-
     if (turn(live, event)) {
-        tell(live, from);
+        tell(live);
         engine_step(live);
     }
 }
@@ -302,7 +301,8 @@ static void resume_one(void *ctx, struct store_found *found, const struct err *e
     live->record = found->enrolment;
     found->enrolment = (struct enrolment){0};
     live->inserted = true;
-    live->stored = live->record.state;
+    live->stored = live->told_state = live->record.state;
+    live->told = true;
     live->finalize_tries = live->record.state == ENROLMENT_FINALIZING ? 1 : 0;
     live->key = vault_open_key(engine->options.vault, live->record.nf, found->account.sealed,
                                found->account.sealed_len, &failure);

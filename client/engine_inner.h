@@ -32,9 +32,10 @@ struct live {
     struct engine *engine;
     struct enrolment record;
     EVP_PKEY *key;
-    struct store_account account; /* to insert; empty when the account is there already */
-    enum enrolment_state stored;  /* as on disk */
-    bool inserted, saving;
+    struct store_account account;    /* to insert; empty when the account is there already */
+    enum enrolment_state stored;     /* as on disk */
+    enum enrolment_state told_state; /* as logged last, once `told` */
+    bool inserted, saving, told;
     struct call *calls;         /* held */
     struct request *request;    /* under way */
     struct loop_timer timer;    /* poll, expiry of the order, another save */
