@@ -45,6 +45,8 @@ enum nf_state nf_state(const struct nf *nf) { return nf->state; }
 
 const struct inventory_nf *nf_id(const struct nf *nf) { return nf->order.id; }
 
+const struct nf_outcome *nf_last(const struct nf *nf) { return &nf->outcome; }
+
 const struct trace_context *nf_trace(const struct nf *nf) { return &nf->order.trace; }
 
 X509_CHAIN *nf_chain(const struct nf *nf) { return nf->chain; }

@@ -79,6 +79,7 @@ AUTO_DEFINE(struct nf, nf_free)
 
 enum nf_state nf_state(const struct nf *nf);
 const struct inventory_nf *nf_id(const struct nf *nf);
+const struct nf_outcome *nf_last(const struct nf *nf);     /* so far; final once it ended */
 const struct trace_context *nf_trace(const struct nf *nf); /* its root */
 /* Its operator certificate and key once verified; borrowed; NULL before. */
 X509_CHAIN *nf_chain(const struct nf *nf);
