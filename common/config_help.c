@@ -26,6 +26,9 @@ static void wrap(FILE *out, const char *text, size_t at, size_t indent) {
 
     while (*text != '\0') {
         size_t len = strcspn(text, " \n");
+        if (text[0] == '[' && strcspn(text, "]") < WIDTH / 2) { /* "[--config FILE]" stays whole */
+            len = strcspn(text, "]") + strcspn(text + strcspn(text, "]"), " \n");
+        }
         if (!first && column + 1 + len > WIDTH) {
             (void)fprintf(out, "\n%*s", (int)indent, "");
             column = indent;
@@ -45,7 +48,9 @@ static void wrap(FILE *out, const char *text, size_t at, size_t indent) {
 /* The help sentence with its default, choices and whether it repeats. */
 static void sentence(const struct config_key *row, char *out, size_t size) {
     bool shown = row->fallback != NULL && row->fallback[0] != '\0' && row->argument != NULL;
-    const char *choices = row->choices == NULL ? "" : row->choices;
+    bool told = row->argument != NULL && row->choices != NULL
+                && strcmp(row->argument, row->choices) == 0; /* the label lists them already */
+    const char *choices = row->choices == NULL || told ? "" : row->choices;
     bool repeats = row->type == CONFIG_TEXTS && row->option != NULL;
 
     (void)snprintf(out, size, "%s%s%s%s%s%s%s%s", row->help == NULL ? "" : row->help,
