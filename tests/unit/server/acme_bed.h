@@ -52,8 +52,11 @@ struct bed {
     X509_STORE *trust;
     EVP_PKEY *authority; /* the Token Authority's */
     X509_CHAIN *authority_chain;
-    char base[64];  /* "https://127.0.0.1:4711" */
-    char nonce[64]; /* of the last answer */
+    char base[64]; /* "https://127.0.0.1:4711" */
+    unsigned port; /* the same after a restart; 0 before the first start */
+    uint64_t time_us;
+    const char *const *more; /* settings, for a restart */
+    char nonce[64];          /* of the last answer */
 
     struct httpd *web; /* answers http-01 with `page`, 404 while it is "" */
     pthread_mutex_t web_lock;
@@ -424,16 +427,17 @@ static void bed_authority(struct bed *bed) {
 /* The server on what is in the folder; further settings "path=value", NULL-terminated. */
 BED_UNUSED static void bed_start_server(struct bed *bed, const char *const *more) {
     struct err err = {0};
-    char texts[3][128];
-    const char *sets[24] = {"listen=127.0.0.1:0", "pki=127.0.0.1:0", "admin=127.0.0.1:0",
+    char texts[4][128];
+    const char *sets[24] = {"pki=127.0.0.1:0", "admin=127.0.0.1:0",
                             "validation.resolve_to=127.0.0.1", "log=error"};
-    unsigned count = 5;
+    unsigned count = 4;
 
     (void)snprintf(texts[0], sizeof(texts[0]), "state=%s/state", bed->folder);
     (void)snprintf(texts[1], sizeof(texts[1]), "validation.token_authority=%s/authority.pem",
                    bed->folder);
     (void)snprintf(texts[2], sizeof(texts[2]), "validation.http01_port=%u", httpd_port(bed->web));
-    for (unsigned i = 0; i < 3; i++) {
+    (void)snprintf(texts[3], sizeof(texts[3]), "listen=127.0.0.1:%u", bed->port);
+    for (unsigned i = 0; i < 4; i++) {
         sets[count++] = texts[i];
     }
     for (; more != NULL && *more != NULL; more++) {
@@ -442,10 +446,11 @@ BED_UNUSED static void bed_start_server(struct bed *bed, const char *const *more
     struct config *config = config_read_text("bed", "{}", 2, options_program.keys, sets, &err);
     ck_good(config != NULL);
     ck_good(options_read(config, &bed->options, &err));
-    bed->options.clock.manual_us = BED_TIME_US;
+    bed->options.clock.manual_us = bed->time_us;
     bed->server = server_start(&bed->options, &err);
     ck_good(bed->server != NULL);
-    (void)snprintf(bed->base, sizeof(bed->base), "https://127.0.0.1:%u", server_port(bed->server));
+    bed->port = server_port(bed->server);
+    (void)snprintf(bed->base, sizeof(bed->base), "https://127.0.0.1:%u", bed->port);
     bed->nonce[0] = '\0';
 }
 
@@ -455,11 +460,20 @@ BED_UNUSED static void bed_stop_server(struct bed *bed) {
     options_done(&bed->options);
 }
 
+/* Restart; the time is then that. */
+BED_UNUSED static void bed_restart(struct bed *bed, uint64_t time_us) {
+    bed_stop_server(bed);
+    bed->time_us = time_us;
+    X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(bed->trust), (time_t)(time_us / 1000000));
+    bed_start_server(bed, bed->more);
+}
+
 BED_UNUSED static void bed_start(struct bed *bed, const char *const *more) {
     struct err err = {0};
     char path[128];
 
-    *bed = (struct bed){.web_lock = PTHREAD_MUTEX_INITIALIZER};
+    *bed =
+        (struct bed){.web_lock = PTHREAD_MUTEX_INITIALIZER, .time_us = BED_TIME_US, .more = more};
     (void)snprintf(bed->folder, sizeof(bed->folder), "/tmp/nfacme-wfe-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(bed->folder));
     bed_authority(bed);

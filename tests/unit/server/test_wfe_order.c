@@ -155,7 +155,7 @@ START_TEST(an_order_out_of_time_is_invalid) {
 
     bed_prove(&bed, &actor, &ready, 0, "valid");
     bed_status(&bed, &actor, ready.url, "ready");
-    bed.options.clock.manual_us = BED_TIME_US + 61 * 1000000ULL;
+    bed_restart(&bed, BED_TIME_US + 61 * 1000000ULL);
     bed_status(&bed, &actor, ready.url, "invalid");
     bed_status(&bed, &actor, pending.url, "invalid");
     bed_status(&bed, &actor, pending.authz[0], "expired");
