@@ -16,6 +16,12 @@ struct upstream_queue {
     struct upstream_waiter *first, **last;
 };
 
+/* A place for one newNonce under way. */
+struct head {
+    struct upstream *upstream;
+    struct httpc_call *call; /* NULL: free */
+};
+
 struct upstream {
     struct upstream_options options;
     struct rng rng;
@@ -23,7 +29,7 @@ struct upstream {
     struct directory directory;
     bool known;                  /* the directory was fetched */
     struct httpc_call *fetching; /* the directory */
-    struct httpc_call *heads[UPSTREAM_HEADS_MAX];
+    struct head heads[UPSTREAM_HEADS_MAX];
     unsigned heads_count;
     unsigned failures; /* of directory and newNonce, in a row */
     struct loop_timer timer;
@@ -58,8 +64,8 @@ void upstream_free(struct upstream *upstream) {
         httpc_cancel(upstream->fetching);
     }
     for (unsigned i = 0; i < UPSTREAM_HEADS_MAX; i++) {
-        if (upstream->heads[i] != NULL) {
-            httpc_cancel(upstream->heads[i]);
+        if (upstream->heads[i].call != NULL) {
+            httpc_cancel(upstream->heads[i].call);
         }
     }
     if (upstream->options.loop != NULL) {
@@ -180,20 +186,13 @@ void upstream_refresh(struct upstream *upstream) {
     }
 }
 
-/* One newNonce under way; knows its place so that it can be cancelled. */
-struct head {
-    struct upstream *upstream;
-    unsigned place;
-};
-
 static void head_done(void *ctx, const struct httpc_answer *answer, const struct err *err) {
     struct head *head = ctx;
     struct upstream *upstream = head->upstream;
     struct err failure = err == NULL ? (struct err){0} : *err;
 
-    upstream->heads[head->place] = NULL;
+    head->call = NULL;
     upstream->heads_count--;
-    free(head);
     if (answer != NULL && noncepool_put(upstream->pool, httpc_header(answer, "Replay-Nonce"))) {
         upstream->failures = 0;
         serve(upstream);
@@ -212,20 +211,15 @@ static bool head_start(struct upstream *upstream) {
     const struct httpc_request request = {
         .method = "HEAD", .url = upstream->directory.new_nonce, .timeout_ms = UPSTREAM_TIMEOUT_MS};
     struct err err = {0};
-    unsigned place = 0;
-    struct head *head = malloc(sizeof *head);
+    struct head *head = upstream->heads;
 
-    if (head == NULL) {
-        return false;
+    while (head->call != NULL) {
+        head++;
     }
-    while (upstream->heads[place] != NULL) {
-        place++;
-    }
-    *head = (struct head){.upstream = upstream, .place = place};
+    head->upstream = upstream;
     metric_add(stats_requests(STATS_NEW_NONCE), 1);
-    upstream->heads[place] = httpc_start(upstream->options.httpc, &request, head_done, head, &err);
-    if (upstream->heads[place] == NULL) {
-        free(head);
+    head->call = httpc_start(upstream->options.httpc, &request, head_done, head, &err);
+    if (head->call == NULL) {
         supply_failed(upstream, "newNonce", &err);
         return false;
     }
