@@ -4,9 +4,8 @@
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-gcc -shared -fPIC -O2 -o "$work/slow_fsync.so" "$root/tests/integration/slow_fsync.c" -ldl \
+gcc -D_GNU_SOURCE -DSLOW_FSYNC_MS=10 -shared -fPIC -O2 -o "$work/slow_fsync.so" "$root/tests/integration/slow_fsync.c" -ldl \
   || fail "could not build the preload"
-export SLOW_FSYNC_MS=10
 slow="env LD_PRELOAD=$work/slow_fsync.so"
 BED_SERVER_WRAP=$slow BED_CLIENT_WRAP=$slow
 bed_up nine-steps --nfs 1500
