@@ -100,7 +100,7 @@ START_TEST(what_does_not_fit_is_refused_by_name) {
         {{NEEDED, "--tls-cert", "x", NULL}, "--tls-cert"},
         {{NEEDED, "--oam", "https://o", NULL}, "oam"},
         {{NEEDED, "--challenge", "dns-99", NULL}, "challenge"},
-        {{NEEDED, "--challenge", "", NULL}, "challenge"},
+        {{NEEDED, "--challenge", "http-01,,tkauth-01", NULL}, "challenge"},
         {{NEEDED, "--eab", "nocolon", NULL}, "eab"},
         {{NEEDED, "--eab", "kid:###", NULL}, "eab"},
         {{NEEDED, "--account-model", "shared", NULL}, "--account-model"},
