@@ -224,15 +224,15 @@ void store_reader_put(struct store *store, struct conn *conn) {
     (void)pthread_mutex_unlock(&store->lock);
 }
 
-/* Group commit writes pages anew at each commit; a checkpoint folds them into the file.  One per
- * 32 MiB of log costs less than SQLite's one per 4. */
+/* SQLite's own checkpoint interval stays: a short log is written over again, and a file that does
+ * not grow is cheaper to sync. */
 static bool prepare(struct store *store, int64_t now_s, struct err *err) {
     struct conn *conn = store->writer;
 
     if (store->shared
         && !conn_exec(conn,
                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                      "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -65536;",
+                      "PRAGMA cache_size = -65536;",
                       err)) {
         return false;
     }

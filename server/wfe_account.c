@@ -22,10 +22,11 @@ static json_t *account_json(const struct request *request, const struct account 
 }
 
 static bool answer_account(struct request *request, unsigned status) {
-    if (request->operation == METER_NEW_ACCOUNT) {
-        request_header_url(request, "Location", NULL, "/account/%s", request->account.id);
-    }
     return request_json(request, status, account_json(request, &request->account));
+}
+
+static void locate(struct request *request) {
+    request_header_url(request, "Location", NULL, "/account/%s", request->account.id);
 }
 
 /* 7.3.1: the key has an account, and what else the request says is ignored. */
@@ -35,6 +36,7 @@ static bool answer_existing(struct request *request) {
         request->deactivated = true;
         return request_fail(request, ERR_UNAUTHORIZED, "the account is deactivated");
     }
+    locate(request);
     return answer_account(request, 200);
 }
 
@@ -44,18 +46,27 @@ static void note_account(const struct request *request, const char *from, const 
                   .event = "account", .from = from, .to = to, .detail = request->account.id});
 }
 
+/* Answer with the account the key has; what stands when it has none: err. */
+static bool find_existing(struct request *request) {
+    struct err why = {0};
+
+    account_done(&request->account);
+    if (store_account_find(request->wfe->options.store, request->pass.account.thumbprint,
+                           &request->account, &why)) {
+        request->err = (struct err){0};
+        return answer_existing(request);
+    }
+    if (why.kind != ERR_NOT_FOUND) {
+        request->err = why;
+    }
+    return true;
+}
+
 static void account_inserted(struct request *request) {
-    if (request->err.kind == ERR_CONFLICT) { /* another request with this key came first */
-        struct err err = {0};
-        struct account mine = request->account;
-        account_done(&mine);
-        request->account = (struct account){0};
-        if (store_account_find(request->wfe->options.store, request->pass.account.thumbprint,
-                               &request->account, &err)) {
-            request->err = (struct err){0};
-            (void)answer_existing(request);
-        }
+    if (request->err.kind == ERR_CONFLICT) { /* the key has an account already */
+        (void)find_existing(request);
     } else if (request->err.kind == ERR_NONE) {
+        locate(request);
         keyring_put(request->wfe->options.gate.keyring, &request->pass.account);
         note_account(request, NULL, "valid");
     }
@@ -107,9 +118,11 @@ static bool read_new_account(struct request *request, struct err *err) {
            || err_set(err, ERR_NO_MEMORY, "no memory");
 }
 
+/* Most keys are new, so the store is asked first only when it would not be asked at last: the
+ * insert itself finds out whether the key is known. */
 bool wfe_new_account(struct request *request) {
     bool only_existing = false, agreed = false;
-    struct err *err = &request->err, none = {0};
+    struct err *err = &request->err;
 
     if (!json_get_bool(request->pass.payload, "onlyReturnExisting", JSON_OPTIONAL, &only_existing,
                        err)
@@ -117,19 +130,12 @@ bool wfe_new_account(struct request *request) {
                           err)) {
         return true;
     }
-    if (store_account_find(request->wfe->options.store, request->pass.account.thumbprint,
-                           &request->account, &none)) {
-        return answer_existing(request);
-    }
-    if (none.kind != ERR_NOT_FOUND) {
-        *err = none;
-        return true;
-    }
     if (only_existing) {
-        return request_fail(request, ERR_ACCOUNT_DOES_NOT_EXIST, "this key has no account");
+        (void)request_fail(request, ERR_ACCOUNT_DOES_NOT_EXIST, "this key has no account");
+        return find_existing(request);
     }
-    if (!read_new_account(request, err)) {
-        return true;
+    if (!read_new_account(request, err)) { /* 7.3.1: ignored when the key is known */
+        return find_existing(request);
     }
     (void)snprintf(request->pass.account.id, ID_SIZE, "%s", request->account.id);
     request->pass.account.status = ACCOUNT_VALID;
