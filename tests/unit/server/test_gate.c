@@ -172,6 +172,7 @@ START_TEST(the_media_type_is_compared_as_rfc9110_says) {
         {NULL, 0, NULL, false},                                /* N-041 */
         {"application/x-www-form-urlencoded", 1, NULL, false}, /* N-042 */
         {"application/jose", 1, NULL, false},                  /* N-043 */
+        {"application/jose-json", 1, NULL, false},
         {JOSE "x", 1, NULL, false},
         {"", 1, NULL, false},
         {JOSE, 2, NULL, false},   /* N-046 */

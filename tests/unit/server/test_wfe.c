@@ -1,5 +1,5 @@
 /* What every answer has, and who is answered at all: RFC 8555 6.1 to 6.5, 7.1, 7.2. */
-#include "acme_bed.h"
+#include "acme_flow.h"
 
 static struct bed bed;
 

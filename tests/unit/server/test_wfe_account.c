@@ -1,5 +1,5 @@
 /* Accounts: RFC 8555 7.3 to 7.3.2, 7.3.4, 7.3.6 and 7.1.2.1. */
-#include "acme_bed.h"
+#include "acme_flow.h"
 
 static struct bed bed;
 

@@ -1,5 +1,5 @@
 /* Authorizations: RFC 8555 7.1.4, 7.5, 7.5.2. */
-#include "acme_bed.h"
+#include "acme_flow.h"
 
 static struct bed bed;
 

@@ -1,7 +1,7 @@
 /* Finalize and certificate: RFC 8555 7.4, 7.4.2, 11.1. */
 #include <pthread.h>
 
-#include "acme_bed.h"
+#include "acme_flow.h"
 
 static struct bed bed;
 

@@ -2,7 +2,7 @@
 #include <poll.h>
 #include <sqlite3.h>
 
-#include "acme_bed.h"
+#include "acme_flow.h"
 
 static struct bed bed;
 

@@ -1,5 +1,5 @@
 /* Orders: RFC 8555 7.1.3 and 7.4, profiles, and an order's whole way. */
-#include "acme_bed.h"
+#include "acme_flow.h"
 
 static struct bed bed;
 

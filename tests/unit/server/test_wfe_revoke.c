@@ -1,5 +1,5 @@
 /* Revocation: RFC 8555 7.6. */
-#include "acme_bed.h"
+#include "acme_flow.h"
 
 static struct bed bed;
 
