@@ -9,6 +9,7 @@
 
 #include "common/b64.h"
 #include "common/json.h"
+#include "common/jws_flat.h"
 #include "common/kept.h"
 #include "common/key.h"
 #include "common/ossl.h"
@@ -185,11 +186,11 @@ static bool envelope_text(const json_t *envelope, const char *name, const char *
     return true;
 }
 
-bool jws_read(const char *text, size_t len, struct jws *ret, struct err *err) {
+/* Any other envelope than the plain form, or why it is none. */
+static bool read_envelope(const char *text, size_t len, struct jws *ret, struct err *err) {
     AUTO(json_release) json_t *envelope = json_read_object(text, len, err);
     struct jws_parts parts = {0};
 
-    *ret = (struct jws){0};
     if (envelope == NULL) {
         return false;
     }
@@ -203,6 +204,14 @@ bool jws_read(const char *text, size_t len, struct jws *ret, struct err *err) {
            && envelope_text(envelope, "payload", &parts.payload, &parts.payload_len, err)
            && envelope_text(envelope, "signature", &parts.signature, &parts.signature_len, err)
            && jws_read_parts(&parts, ret, err);
+}
+
+bool jws_read(const char *text, size_t len, struct jws *ret, struct err *err) {
+    struct jws_parts parts = {0};
+
+    *ret = (struct jws){0};
+    return jws_flat_open(text, len, &parts) ? jws_read_parts(&parts, ret, err)
+                                            : read_envelope(text, len, ret, err);
 }
 
 /* Does alg go with key? */
@@ -367,10 +376,13 @@ static char *flatten(const char *input, size_t header_len, const unsigned char *
     char signature_text[B64_LEN(SIGNATURE_MAX) + 1];
 
     b64_encode_into(signature, signature_len, signature_text, sizeof signature_text);
-    AUTO(json_release)
-    json_t *envelope = json_pack("{s:s%, s:s, s:s}", "protected", input, header_len, "payload",
-                                 input + header_len + 1, "signature", signature_text);
-    char *text = envelope == NULL ? NULL : json_dumps(envelope, JSON_COMPACT);
+    const struct jws_parts parts = {.header = input,
+                                    .header_len = header_len,
+                                    .payload = input + header_len + 1,
+                                    .payload_len = strlen(input + header_len + 1),
+                                    .signature = signature_text,
+                                    .signature_len = strlen(signature_text)};
+    char *text = jws_flat_make(&parts);
     if (text == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory");
     }

@@ -3,7 +3,30 @@
 #include "common/json.h"
 #include "common/jwk.h"
 #include "common/jws.h"
+#include "common/jws_flat.h"
 #include "tests/fuzz/target.h"
+
+static bool same(const json_t *envelope, const char *name, const char *text, size_t len) {
+    const json_t *value = json_object_get(envelope, name);
+
+    return json_is_string(value) && json_string_length(value) == len
+           && memcmp(json_string_value(value), text, len) == 0;
+}
+
+/* What is opened as plain is JSON, and JSON says the same. */
+static void check_plain(const char *text, size_t len) {
+    struct err err = {0};
+    struct jws_parts parts = {0};
+
+    if (!jws_flat_open(text, len, &parts)) {
+        return;
+    }
+    AUTO(json_release) json_t *envelope = json_read_object(text, len, &err);
+    PROMISE(json_object_size(envelope) == 3);
+    PROMISE(same(envelope, "protected", parts.header, parts.header_len));
+    PROMISE(same(envelope, "payload", parts.payload, parts.payload_len));
+    PROMISE(same(envelope, "signature", parts.signature, parts.signature_len));
+}
 
 /* No input verifies under the key of RFC 7515 A.3 but with the example's own payload; what is
  * refused leaves nothing behind. */
@@ -14,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct err err = {0}, refused = {0};
     AUTO(jws_done) struct jws jws = {0};
 
+    check_plain((const char *)data, size);
     if (!jws_read((const char *)data, size, &jws, &err)) {
         PROMISE(err.kind == ERR_MALFORMED || err.kind == ERR_BAD_SIGNATURE_ALGORITHM);
         PROMISE(jws.header == NULL && jws.payload == NULL && jws.signed_text == NULL);
