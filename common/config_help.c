@@ -182,7 +182,10 @@ static void man_options(FILE *out, const struct config_key *keys) {
 
 void config_man(const struct config_program *program, FILE *out) {
     const char *purpose = program->purpose == NULL ? "" : program->purpose;
-    size_t first = strcspn(purpose, ".\n");
+    const char *stop = strstr(purpose, ". "); /* a sentence's end, not the dot of "TS 33.310" */
+    size_t len = strlen(purpose);
+    size_t first =
+        stop != NULL ? (size_t)(stop - purpose) : len - (len > 0 && purpose[len - 1] == '.');
 
     (void)fprintf(out, ".TH \"%s\" 1 \"\" \"nfacme %s\"\n.SH NAME\n", program->name,
                   NFACME_VERSION);
