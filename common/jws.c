@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/b64.h"
+#include "common/der.h"
 #include "common/json.h"
 #include "common/jws_flat.h"
 #include "common/kept.h"
@@ -221,38 +222,78 @@ static bool fits(EVP_PKEY *key, enum jws_alg alg) {
     return jws_alg_of_key(key, &natural) && natural == alg;
 }
 
-/* R||S to DER; RFC 7518 section 3.4: exactly two full coordinates. */
-static int ecdsa_to_der(const unsigned char *signature, size_t half,
-                        unsigned char der[ECDSA_DER_MAX]) {
-    AUTO(ECDSA_SIG_free) ECDSA_SIG *pair = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(signature, (int)half, NULL);
-    BIGNUM *s = BN_bin2bn(signature + half, (int)half, NULL);
-
-    if (pair == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(pair, r, s) != 1) {
-        BN_free(r);
-        BN_free(s);
-        return -1;
+/* One number of an ECDSA signature as an INTEGER; what was written. */
+static size_t put_integer(unsigned char *out, const unsigned char *number, size_t len) {
+    while (len > 1 && *number == 0) {
+        number++;
+        len--;
     }
-    return i2d_ECDSA_SIG(pair, &der);
+    const size_t sign = *number >= 0x80; /* or it would be negative */
+    size_t header = der_header(out, DER_INTEGER, sign + len);
+    out[header] = 0;
+    memcpy(out + header + sign, number, len);
+    return header + sign + len;
 }
 
-/* DER to R||S, leading zeros kept. */
+/* R||S to DER; RFC 7518 section 3.4: exactly two full coordinates. */
+static size_t ecdsa_to_der(const unsigned char *signature, size_t half,
+                           unsigned char der[ECDSA_DER_MAX]) {
+    unsigned char pair[ECDSA_DER_MAX];
+    size_t len = put_integer(pair, signature, half);
+
+    len += put_integer(pair + len, signature + half, half);
+    size_t header = der_header(der, DER_SEQUENCE, len);
+    memcpy(der + header, pair, len);
+    return header + len;
+}
+
+/* The next INTEGER to half octets, leading zeros kept. */
+static bool take_integer(struct der *in, unsigned char *out, size_t half) {
+    struct der number = {0};
+
+    if (!der_take(in, DER_INTEGER, &number) || number.len == 0) {
+        return false;
+    }
+    if (number.at[0] == 0) {
+        number.at++;
+        number.len--;
+    }
+    if (number.len > half) {
+        return false;
+    }
+    memset(out, 0, half - number.len);
+    memcpy(out + half - number.len, number.at, number.len);
+    return true;
+}
+
+/* DER to R||S. */
 static bool ecdsa_from_der(const unsigned char *der, size_t len, size_t half,
                            unsigned char *signature) {
-    AUTO(ECDSA_SIG_free) ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)len);
+    struct der in = {der, len}, pair = {0};
 
-    return pair != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, (int)half) == (int)half
-           && BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + half, (int)half) == (int)half;
+    return der_take(&in, DER_SEQUENCE, &pair) && take_integer(&pair, signature, half)
+           && take_integer(&pair, signature + half, half) && pair.len == 0;
 }
 
 static const EVP_MD *digest_of(enum jws_alg alg) {
     return algs[alg].family == FAMILY_EDDSA ? NULL : kept_md(algs[alg].digest);
 }
 
+/* RSA and EdDSA: what OpenSSL does whole. */
+static bool verify_whole(EVP_PKEY *key, enum jws_alg alg, const void *text, size_t len,
+                         const unsigned char *signature, size_t signature_len) {
+    EVP_MD_CTX *ctx = kept_md_ctx();
+    bool ok = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, digest_of(alg), NULL, key) == 1
+              && EVP_DigestVerify(ctx, signature, signature_len, text, len) == 1;
+
+    kept_md_ctx_done();
+    return ok;
+}
+
 bool jws_verify_raw(EVP_PKEY *key, enum jws_alg alg, const void *text, size_t len,
                     const unsigned char *signature, size_t signature_len, struct err *err) {
     unsigned char der[ECDSA_DER_MAX];
-    EVP_MD_CTX *ctx;
+    bool ok;
 
     if (algs[alg].family == FAMILY_MAC) {
         return err_set(err, ERR_BAD_SIGNATURE_ALGORITHM, "%s is not a signature", algs[alg].name);
@@ -266,17 +307,10 @@ bool jws_verify_raw(EVP_PKEY *key, enum jws_alg alg, const void *text, size_t le
             return err_set(err, ERR_MALFORMED, "a signature of %s has %zu octets", algs[alg].name,
                            2 * half);
         }
-        int der_len = ecdsa_to_der(signature, half, der);
-        if (der_len <= 0) {
-            return err_set(err, ERR_NO_MEMORY, "no memory");
-        }
-        signature = der;
-        signature_len = (size_t)der_len;
+        ok = kept_verify(key, algs[alg].digest, text, len, der, ecdsa_to_der(signature, half, der));
+    } else {
+        ok = verify_whole(key, alg, text, len, signature, signature_len);
     }
-    ctx = kept_md_ctx();
-    bool ok = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, digest_of(alg), NULL, key) == 1
-              && EVP_DigestVerify(ctx, signature, signature_len, text, len) == 1;
-    kept_md_ctx_done();
     if (!ok) {
         ERR_clear_error();
         return err_set(err, ERR_MALFORMED, "the signature is wrong");
@@ -284,24 +318,33 @@ bool jws_verify_raw(EVP_PKEY *key, enum jws_alg alg, const void *text, size_t le
     return true;
 }
 
+static bool sign_whole(EVP_PKEY *key, enum jws_alg alg, const void *text, size_t len,
+                       unsigned char *signature, size_t *ret_len) {
+    EVP_MD_CTX *ctx = kept_md_ctx();
+    bool ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, digest_of(alg), NULL, key) == 1
+              && EVP_DigestSign(ctx, signature, ret_len, text, len) == 1;
+
+    kept_md_ctx_done();
+    return ok;
+}
+
 bool jws_sign_raw(EVP_PKEY *key, enum jws_alg alg, const void *text, size_t len,
                   unsigned char signature[512], size_t *ret_len, struct err *err) {
-    unsigned char made[SIGNATURE_MAX];
-    size_t made_len = sizeof made;
+    unsigned char der[ECDSA_DER_MAX];
+    size_t made_len = SIGNATURE_MAX;
+    bool ok;
 
     if (algs[alg].family == FAMILY_MAC || !fits(key, alg)) {
         return err_set(err, ERR_SERVER_INTERNAL, "%s does not fit the key", algs[alg].name);
     }
-    EVP_MD_CTX *ctx = kept_md_ctx();
-    bool ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, digest_of(alg), NULL, key) == 1
-              && EVP_DigestSign(ctx, made, &made_len, text, len) == 1;
-    kept_md_ctx_done();
-    if (ok && algs[alg].family == FAMILY_ECDSA) {
+    if (algs[alg].family == FAMILY_ECDSA) {
         size_t half = key_coordinate_len(algs[alg].curve);
-        ok = ecdsa_from_der(made, made_len, half, signature);
+        made_len = sizeof der;
+        ok = kept_sign(key, algs[alg].digest, text, len, der, &made_len)
+             && ecdsa_from_der(der, made_len, half, signature);
         made_len = 2 * half;
-    } else if (ok) {
-        memcpy(signature, made, made_len);
+    } else {
+        ok = sign_whole(key, alg, text, len, signature, &made_len);
     }
     if (!ok) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "could not sign");

@@ -1,10 +1,13 @@
 #include "common/kept.h"
 
 #include <assert.h>
+#include <openssl/core_names.h>
 #include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <threads.h>
 
 #include "common/ossl.h"
@@ -15,6 +18,8 @@ struct kept {
     EVP_MD_CTX *hash[KEPT_DIGEST__COUNT];
     EVP_PKEY_CTX *import[KEPT_IMPORT__COUNT];
     EVP_PKEY_CTX *generate[KEY__COUNT];
+    EVP_PKEY *groups[KEY__COUNT]; /* parameters alone, to copy */
+    EVP_PKEY_CTX *verify[KEPT_VERIFY_MAX];
     OSSL_DECODER_CTX *decoder[KEPT_FORM__COUNT];
     EVP_PKEY *decoded; /* where the decoders put their key */
 };
@@ -36,6 +41,10 @@ static void kept_free(void *place) {
     }
     for (unsigned i = 0; i < COUNT(kept->generate); i++) {
         EVP_PKEY_CTX_free(kept->generate[i]);
+        EVP_PKEY_free(kept->groups[i]);
+    }
+    for (unsigned i = 0; i < COUNT(kept->verify); i++) {
+        EVP_PKEY_CTX_free(kept->verify[i]);
     }
     for (unsigned i = 0; i < COUNT(kept->decoder); i++) {
         OSSL_DECODER_CTX_free(kept->decoder[i]);
@@ -107,6 +116,48 @@ void kept_md_ctx_done(void) {
     }
 }
 
+/* The context of a key, which holds a reference: a slot whose key has this address has this key. */
+static EVP_PKEY_CTX *verifier(EVP_PKEY *key) {
+    struct kept *kept = kept_mine();
+    const uint32_t mixed = (uint32_t)((uintptr_t)key >> 4) * UINT32_C(2654435761);
+
+    if (kept == NULL) {
+        return NULL;
+    }
+    EVP_PKEY_CTX **slot = &kept->verify[(mixed >> 16) % KEPT_VERIFY_MAX];
+    if (*slot != NULL && EVP_PKEY_CTX_get0_pkey(*slot) == key) {
+        return *slot;
+    }
+    AUTO(EVP_PKEY_CTX_free) EVP_PKEY_CTX *made = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    if (made == NULL || EVP_PKEY_verify_init(made) != 1) {
+        return NULL;
+    }
+    EVP_PKEY_CTX_free(*slot);
+    *slot = TAKE(made);
+    return *slot;
+}
+
+bool kept_verify(EVP_PKEY *key, enum kept_digest digest, const void *data, size_t len,
+                 const unsigned char *signature, size_t signature_len) {
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    EVP_PKEY_CTX *ctx = verifier(key);
+
+    return ctx != NULL && kept_hash(digest, data, len, hash)
+           && EVP_PKEY_verify(ctx, signature, signature_len, hash,
+                              (size_t)EVP_MD_get_size(digests[digest]))
+                  == 1;
+}
+
+bool kept_sign(EVP_PKEY *key, enum kept_digest digest, const void *data, size_t len,
+               unsigned char *signature, size_t *ret_len) {
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    AUTO(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+
+    return ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 && kept_hash(digest, data, len, hash)
+           && EVP_PKEY_sign(ctx, signature, ret_len, hash, (size_t)EVP_MD_get_size(digests[digest]))
+                  == 1;
+}
+
 EVP_PKEY *kept_import(enum kept_import kind, int selection, OSSL_PARAM *params) {
     static const char *const names[] = {
         [KEPT_EC] = "EC", [KEPT_RSA] = "RSA", [KEPT_ED25519] = "ED25519"};
@@ -130,6 +181,27 @@ EVP_PKEY *kept_import(enum kept_import kind, int selection, OSSL_PARAM *params) 
         return NULL;
     }
     return key;
+}
+
+EVP_PKEY *kept_point(enum key_type curve, const char *group, const unsigned char *point,
+                     size_t len) {
+    struct kept *kept = kept_mine();
+
+    if (kept == NULL) {
+        return NULL;
+    }
+    if (kept->groups[curve] == NULL) {
+        OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                                                (char *)(uintptr_t)group, 0),
+                               OSSL_PARAM_construct_end()};
+        kept->groups[curve] = kept_import(KEPT_EC, EVP_PKEY_KEY_PARAMETERS, params);
+    }
+    AUTO(EVP_PKEY_free)
+    EVP_PKEY *key = kept->groups[curve] == NULL ? NULL : EVP_PKEY_dup(kept->groups[curve]);
+    if (key == NULL || EVP_PKEY_set1_encoded_public_key(key, point, len) != 1) {
+        return NULL;
+    }
+    return TAKE(key);
 }
 
 /* A key generation context for one type; caller owns; NULL on failure. */

@@ -9,6 +9,7 @@
 
 #include "common/file.h"
 #include "common/kept.h"
+#include "common/key_note.h"
 #include "common/ossl.h"
 
 #define RSA_EXPONENT_BITS_MAX 64
@@ -49,10 +50,14 @@ static_assert(COUNT(types) == KEY__COUNT, "a row for every key type");
 
 EVP_PKEY *key_generate(enum key_type type, struct err *err) {
     EVP_PKEY *key = kept_generate(type);
+    unsigned char point[KEY_POINT_MAX];
+    struct err ignored = {0};
 
     if (key == NULL) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "could not generate a key");
         (void)err_cause_openssl(err);
+    } else if (types[type].group != NULL && key_point(key, type, point, &ignored)) {
+        key_note_set(key, type, point);
     }
     return key;
 }
@@ -75,7 +80,12 @@ bool key_curve(EVP_PKEY *key, enum key_type *ret) {
     char group[32];
     int explicit_curve = 0;
     size_t len = 0;
+    const struct key_note *note = key_note_get(key);
 
+    if (note != NULL) {
+        *ret = note->type;
+        return true;
+    }
     if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC
         || EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group,
                                           &len)
@@ -99,21 +109,15 @@ bool key_curve(EVP_PKEY *key, enum key_type *ret) {
 }
 
 EVP_PKEY *key_from_point(enum key_type type, const unsigned char *point, size_t len) {
-    char group[32];
-
     if (len != 1 + 2 * types[type].coordinate || point[0] != 0x04) {
         return NULL;
     }
-    memcpy(group, types[type].group, strlen(types[type].group) + 1);
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point, len),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_PKEY *key = kept_import(KEPT_EC, EVP_PKEY_PUBLIC_KEY, params);
+    EVP_PKEY *key = kept_point(type, types[type].group, point, len);
     if (key == NULL) {
         ERR_clear_error();
+        return NULL;
     }
+    key_note_set(key, type, point);
     return key;
 }
 
@@ -131,7 +135,12 @@ bool key_point(EVP_PKEY *key, enum key_type type, unsigned char ret[KEY_POINT_MA
                struct err *err) {
     unsigned char point[KEY_POINT_MAX];
     size_t half = types[type].coordinate, len = 0;
+    const struct key_note *note = key_note_get(key);
 
+    if (note != NULL && note->type == type) {
+        memcpy(ret, note->point, 1 + 2 * half);
+        return true;
+    }
     if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &len)
             != 1
         || point[0] != 0x04 || len != 1 + 2 * half) {
@@ -363,6 +372,9 @@ static EVP_PKEY *p256_pair(const unsigned char *scalar, const unsigned char *poi
     };
     EVP_PKEY *key = kept_import(KEPT_EC, EVP_PKEY_KEYPAIR, params);
     OPENSSL_cleanse(native, sizeof native);
+    if (key != NULL) {
+        key_note_set(key, KEY_P256, point);
+    }
     return key;
 }
 

@@ -70,6 +70,21 @@ static bool open_request(struct der in, struct request *ret, struct err *err) {
     return true;
 }
 
+static bool verify(const struct request *request, EVP_PKEY *key,
+                   const struct algorithm *algorithm) {
+    const struct der info = request->info, signature = request->signature;
+
+    if (algorithm->key == EVP_PKEY_EC) {
+        return kept_verify(key, algorithm->digest, info.at, info.len, signature.at, signature.len);
+    }
+    EVP_MD_CTX *ctx = kept_md_ctx();
+    const EVP_MD *md = algorithm->digest == KEPT_DIGEST__COUNT ? NULL : kept_md(algorithm->digest);
+    bool ok = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) == 1
+              && EVP_DigestVerify(ctx, signature.at, signature.len, info.at, info.len) == 1;
+    kept_md_ctx_done();
+    return ok;
+}
+
 /* Judge the signature algorithm and the key, then the signature by that key. */
 static bool check_signature(const struct request *request, EVP_PKEY *key, struct err *err) {
     struct der algorithm = request->algorithm, oid = {0};
@@ -90,15 +105,7 @@ static bool check_signature(const struct request *request, EVP_PKEY *key, struct
         && !(algorithms[i].key == EVP_PKEY_RSA && der_is(algorithm, "\x05\0", 2))) {
         return err_set(err, ERR_BAD_CSR, "the request's signature algorithm has parameters");
     }
-    EVP_MD_CTX *ctx = kept_md_ctx();
-    const EVP_MD *md =
-        algorithms[i].digest == KEPT_DIGEST__COUNT ? NULL : kept_md(algorithms[i].digest);
-    bool ok = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) == 1
-              && EVP_DigestVerify(ctx, request->signature.at, request->signature.len,
-                                  request->info.at, request->info.len)
-                     == 1;
-    kept_md_ctx_done();
-    if (!ok) {
+    if (!verify(request, key, &algorithms[i])) {
         ERR_clear_error();
         return err_set(err, ERR_BAD_CSR, "the request's signature is wrong");
     }

@@ -98,6 +98,69 @@ START_TEST(a_finished_signature_lets_go_of_its_key) {
 }
 END_TEST
 
+START_TEST(a_kept_verifier_never_answers_for_another_key) {
+    /* more keys than are kept, each freed before the next may take its address */
+    for (unsigned i = 0; i < 4 * KEPT_VERIFY_MAX; i++) {
+        AUTO(EVP_PKEY_free) EVP_PKEY *key = kept_generate(KEY_P256);
+        AUTO(EVP_PKEY_free) EVP_PKEY *other = kept_generate(KEY_P256);
+        unsigned char signature[80];
+        size_t len = sizeof signature;
+        ck_assert(kept_sign(key, KEPT_SHA256, "text", 4, signature, &len));
+        for (unsigned again = 0; again < 2; again++) {
+            ck_assert(kept_verify(key, KEPT_SHA256, "text", 4, signature, len));
+            ck_assert(!kept_verify(key, KEPT_SHA256, "test", 4, signature, len));
+            ck_assert(!kept_verify(key, KEPT_SHA384, "text", 4, signature, len));
+            ck_assert(!kept_verify(key, KEPT_SHA256, "text", 4, signature, len - 1));
+            ck_assert(!kept_verify(other, KEPT_SHA256, "text", 4, signature, len));
+        }
+        ERR_clear_error();
+    }
+}
+END_TEST
+
+START_TEST(a_kept_signature_is_openssls_own) {
+    static const struct {
+        enum key_type type;
+        enum kept_digest digest;
+    } rows[] = {{KEY_P256, KEPT_SHA256}, {KEY_P384, KEPT_SHA384}, {KEY_P521, KEPT_SHA512}};
+
+    for (unsigned i = 0; i < COUNT(rows); i++) {
+        AUTO(EVP_PKEY_free) EVP_PKEY *key = kept_generate(rows[i].type);
+        AUTO(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        unsigned char signature[160];
+        size_t len = sizeof signature;
+        ck_assert(kept_sign(key, rows[i].digest, "text", 4, signature, &len));
+        ck_assert_int_eq(EVP_DigestVerifyInit(ctx, NULL, kept_md(rows[i].digest), NULL, key), 1);
+        ck_assert_int_eq(EVP_DigestVerify(ctx, signature, len, (const unsigned char *)"text", 4),
+                         1);
+        len = 3; /* no room */
+        ck_assert(!kept_sign(key, rows[i].digest, "text", 4, signature, &len));
+        ERR_clear_error();
+    }
+}
+END_TEST
+
+START_TEST(a_point_not_on_the_curve_is_no_key) {
+    unsigned char point[65] = {0x04};
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = kept_generate(KEY_P256);
+    size_t len = 0;
+
+    ck_assert_ptr_null(kept_point(KEY_P256, "prime256v1", point, sizeof point));
+    ck_assert_int_eq(
+        EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &len),
+        1);
+    ck_assert_ptr_null(kept_point(KEY_P256, "prime256v1", point, len - 1));
+    AUTO(EVP_PKEY_free) EVP_PKEY *same = kept_point(KEY_P256, "prime256v1", point, len);
+    ck_assert_ptr_nonnull(same);
+    ck_assert_int_eq(EVP_PKEY_eq(key, same), 1);
+    point[64] ^= 1;
+    ck_assert_ptr_null(kept_point(KEY_P256, "prime256v1", point, len));
+    AUTO(EVP_PKEY_free) EVP_PKEY *again = kept_generate(KEY_P256);
+    ck_assert_int_eq(EVP_PKEY_eq(again, same), 0); /* the group is copied, not shared */
+    ERR_clear_error();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("kept");
     TCase *all = tcase_create("all");
@@ -107,6 +170,9 @@ int main(void) {
     tcase_add_test(all, digests_are_those_of_fips_180);
     tcase_add_test(all, a_decoder_serves_again_after_a_failure);
     tcase_add_test(all, an_import_serves_again_after_a_failure);
+    tcase_add_test(all, a_kept_verifier_never_answers_for_another_key);
+    tcase_add_test(all, a_kept_signature_is_openssls_own);
+    tcase_add_test(all, a_point_not_on_the_curve_is_no_key);
     tcase_add_test(all, each_thread_has_its_own_signing_context);
     tcase_add_test(all, a_finished_signature_lets_go_of_its_key);
     srunner_run_all(runner, CK_NORMAL);
