@@ -1,4 +1,4 @@
-/* The run bundle, design.md section 6: result.json, trace.otlp.json, events.jsonl, certs/, config/,
+/* The run bundle, docs/bundle.md: result.json, trace.otlp.json, events.jsonl, certs/, config/,
  * flow.svg and report.html in the run's folder. */
 #pragma once
 

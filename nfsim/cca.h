@@ -1,4 +1,4 @@
-/* Client credentials assertions, TS 33.501 13.3.8, as design.md section 5 uses them: an NF's word
+/* Client credentials assertions, TS 33.501 13.3.8, as docs/security.md uses them: an NF's word
  * that a shared client may get a token for it. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* The HTTP request an NF sends in each state, design.md section 6 and TS 29.500's headers. */
+/* The HTTP request an NF sends in each state, client/openapi.yaml with TS 29.500's headers. */
 #pragma once
 
 #include "common/err.h"

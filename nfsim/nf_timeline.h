@@ -1,4 +1,4 @@
-/* The ten instants of an enrolment, design.md section 2: reading the client's header, putting the
+/* The ten instants of an enrolment, docs/bundle.md: reading the client's header, putting the
  * instants of two programs in order, and drawing them as spans. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* A scenario: the story of one run as data (YAML), style.md section 10.  Unknown keys, wrong types
+/* A scenario: the story of one run as data (YAML).  Unknown keys, wrong types
  * and values out of range name file, line and key. */
 #pragma once
 

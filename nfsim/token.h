@@ -1,5 +1,5 @@
 /* The Token Authority's judgement and its tokens: RFC 9447 section 5.1 with the consent rules of
- * design.md section 5.  Pure but for signing: no store, no clock. */
+ * docs/security.md.  Pure but for signing: no store, no clock. */
 #pragma once
 
 #include "common/err.h"

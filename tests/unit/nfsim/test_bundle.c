@@ -4,7 +4,7 @@
 
 #include "bundle_fixture.h"
 
-/* design.md section 6, "The run bundle", written down a second time. */
+/* docs/bundle.md, written down a second time. */
 static const char *const result_members[] = {
     "schema",  "scenario", "seed",    "started",   "wall_s",     "offered",       "enrolled",
     "failed",  "timeout",  "shed",    "in_flight", "rate_per_s", "steps",         "total",
