@@ -3,18 +3,29 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Behind the string that begins at text[at]; len when it does not end. */
+static size_t string_end(const char *text, size_t at, size_t len) {
+    const char *quote = text + at;
+
+    while ((quote = memchr(quote + 1, '"', (size_t)(text + len - quote - 1))) != NULL) {
+        const char *before = quote;
+        while (before[-1] == '\\') { /* the opening quote ends this */
+            before--;
+        }
+        if ((quote - before) % 2 == 0) {
+            return (size_t)(quote - text) + 1;
+        }
+    }
+    return len;
+}
+
 /* Nesting is bounded before the parser runs, because it recurses. */
 static bool depth_ok(const char *text, size_t len) {
     unsigned depth = 0;
-    bool quoted = false;
 
     for (size_t i = 0; i < len; i++) {
-        if (quoted && text[i] == '\\') {
-            i++;
-        } else if (text[i] == '"') {
-            quoted = !quoted;
-        } else if (quoted) {
-            continue;
+        if (text[i] == '"') {
+            i = string_end(text, i, len) - 1;
         } else if (text[i] == '{' || text[i] == '[') {
             if (++depth > JSON_DEPTH_MAX) {
                 return false;

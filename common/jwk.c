@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/b64.h"
+#include "common/buf.h"
 #include "common/jws.h"
 #include "common/kept.h"
 #include "common/key.h"
@@ -226,21 +227,35 @@ EVP_PKEY *jwk_read(const json_t *jwk, struct err *err) {
     return NULL;
 }
 
-static json_t *write_ec(EVP_PKEY *key, enum key_type type, struct err *err) {
-    unsigned char point[KEY_POINT_MAX];
+/* An EC key's members as text. */
+struct ec_texts {
+    const char *crv;
     char x[B64_LEN(KEY_POINT_MAX / 2) + 1], y[B64_LEN(KEY_POINT_MAX / 2) + 1];
+};
+
+static bool ec_texts(EVP_PKEY *key, enum key_type type, struct ec_texts *ret, struct err *err) {
+    unsigned char point[KEY_POINT_MAX];
     size_t half = key_coordinate_len(type);
     unsigned i = 0;
 
     if (!key_point(key, type, point, err)) {
-        return NULL;
+        return false;
     }
     while (curves[i].type != type) {
         i++;
     }
-    b64_encode_into(point + 1, half, x, sizeof x);
-    b64_encode_into(point + 1 + half, half, y, sizeof y);
-    return json_pack("{s:s, s:s, s:s, s:s}", "crv", curves[i].name, "kty", "EC", "x", x, "y", y);
+    ret->crv = curves[i].name;
+    b64_encode_into(point + 1, half, ret->x, sizeof ret->x);
+    b64_encode_into(point + 1 + half, half, ret->y, sizeof ret->y);
+    return true;
+}
+
+static json_t *write_ec(EVP_PKEY *key, enum key_type type, struct err *err) {
+    struct ec_texts texts;
+
+    return !ec_texts(key, type, &texts, err) ? NULL
+                                             : json_pack("{s:s, s:s, s:s, s:s}", "crv", texts.crv,
+                                                         "kty", "EC", "x", texts.x, "y", texts.y);
 }
 
 /* One number of an RSA key as base64url. */
@@ -296,13 +311,36 @@ json_t *jwk_write(EVP_PKEY *key, struct err *err) {
     return jwk;
 }
 
-bool jwk_thumbprint_raw(EVP_PKEY *key, unsigned char ret[32], struct err *err) {
-    AUTO(json_release) json_t *jwk = jwk_write(key, err);
+/* RFC 7638 section 3.3: no white space, members in order; these texts need no escapes. */
+static bool ec_thumbprint(EVP_PKEY *key, enum key_type type, unsigned char ret[32],
+                          struct err *err) {
+    struct ec_texts texts;
+    AUTO(buf_done) struct buf text = buf_new(sizeof texts + 64);
 
+    if (!ec_texts(key, type, &texts, err)) {
+        return false;
+    }
+    const char *const parts[] = {"{\"crv\":\"", texts.crv,     "\",\"kty\":\"EC\",\"x\":\"",
+                                 texts.x,       "\",\"y\":\"", texts.y,
+                                 "\"}"};
+    for (unsigned i = 0; i < COUNT(parts); i++) {
+        (void)buf_text(&text, parts[i]);
+    }
+    return (!text.failed && kept_hash(KEPT_SHA256, text.data, text.len, ret))
+           || err_set(err, ERR_SERVER_INTERNAL, "could not hash a key");
+}
+
+bool jwk_thumbprint_raw(EVP_PKEY *key, unsigned char ret[32], struct err *err) {
+    enum key_type type;
+
+    if (key_curve(key, &type)) {
+        return ec_thumbprint(key, type, ret, err);
+    }
+    AUTO(json_release) json_t *jwk = jwk_write(key, err);
     if (jwk == NULL) {
         return false;
     }
-    /* RFC 7638 section 3.3: no white space; jwk_write put the members in order. */
+    /* jwk_write put the members in order */
     AUTO(free) char *text = json_dumps(jwk, JSON_COMPACT);
     if (text == NULL) {
         return err_set(err, ERR_NO_MEMORY, "no memory");
