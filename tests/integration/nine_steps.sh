@@ -88,4 +88,10 @@ done
 if [ $count -lt 1 ] || [ $amf -lt 1 ]; then fail "looked at $count certificates, $amf of an AMF"; fi
 same "events are JSON, at most 4 KiB per enrolment" \
   "$([ "$(wc -c <"$out/events.jsonl")" -le $((21 * 4096)) ] && jq -es 'length > 100' "$out/events.jsonl" 2>&1)" true
+# Each NF's requests came under its own TLS identity, and no two NFs hold one certificate.
+same "requests under another NF's identity" "$(awk '/room=api event=request/ { nf = peer = ""
+  for (i = 1; i <= NF; i++) { if ($i ~ /^nf=/) nf = substr($i, 4); if ($i ~ /^peer=/) peer = substr($i, 6) }
+  seen++; if (nf != peer) bad++ } END { print (seen >= 40 ? bad + 0 : "none seen") }' "$out/logs/client.log")" 0
+same "distinct verified certificates, with the producer's" "$(jq -rs '[.[] | select(.program == "nfsim"
+  and .event == "certificate") | .serial] | unique | length' "$out/logs/nfsim.events.jsonl")" 21
 echo "$count certificates looked at, $amf of an AMF"
