@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/provider.h"
+
 const char run_version[] = NFACME_VERSION;
 
 static sigset_t awaited(void) {
@@ -24,6 +26,7 @@ static sigset_t awaited(void) {
 }
 
 void run_signals_block(void) {
+    provider_trim();
     sigset_t set = awaited();
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);

@@ -3,7 +3,8 @@
 
 #include "common/err.h"
 
-/* Block SIGTERM, SIGINT and SIGHUP in every thread made later; ignore SIGPIPE. */
+/* First in main: block SIGTERM, SIGINT and SIGHUP in every thread made later, ignore SIGPIPE, and
+ * cut OpenSSL down to what is used (provider.h). */
 void run_signals_block(void);
 /* Wait for one of them; returns its number. */
 int run_signals_wait(void);
