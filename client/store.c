@@ -221,7 +221,7 @@ static bool commit(struct store *store, struct node *list, struct err *err) {
     return true;
 }
 
-/* Let changes gather after the commit that ended at last_us. */
+/* Let changes gather after the commit that started at last_us. */
 static void gather(struct queue *changes, uint64_t last_us) {
     queue_wait(changes);
     const uint64_t since_us = clock_wall_us() - last_us;
@@ -242,8 +242,8 @@ static void *writer_main(void *arg) {
             return NULL;
         }
         struct err err = {0};
-        bool good = commit(store, list, &err);
         last_us = clock_wall_us();
+        bool good = commit(store, list, &err);
         atomic_store(&store->writable, good);
         for (struct node *node = list; !good && node != NULL; node = node->next) {
             ((struct change *)node)->err = err;

@@ -7,7 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # shellcheck disable=SC2034 # used by those who source this file
 build_packages=(gcc meson ninja-build pkg-config libssl-dev libmicrohttpd-dev libgnutls28-dev
-  libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev libc-ares-dev libjs-chart.js)
+  libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev libc-ares-dev libjs-chart.js
+  libjemalloc-dev)
 # shellcheck disable=SC2034
 run_packages=(openssl ca-certificates)
 
@@ -103,8 +104,8 @@ bed_address() {
   echo "${rest%%/*}"
 }
 
-bed_records() { # --trace and --events of one program
-  echo "--trace=$bed_out/logs/$1.spans.jsonl" "--events=$bed_out/logs/$1.events.jsonl"
+bed_records() { # --trace and --events of one program, unless BED_RECORDS=no
+  [ "${BED_RECORDS:-yes}" = no ] || echo "--trace=$bed_out/logs/$1.spans.jsonl" "--events=$bed_out/logs/$1.events.jsonl"
 }
 
 # Wrappers (BED_SERVER_WRAP='perf record …') run a daemon under a tool.

@@ -1,10 +1,14 @@
 /*
  * Group commit.  The writer takes everything that waits (at most STORE_BATCH_MAX transactions),
- * runs each inside a savepoint of one SQLite transaction, commits once, and then tells each.  It
- * never waits for more to come: while one commit is in fsync, the next batch gathers.
+ * runs each inside a savepoint of one SQLite transaction, commits once, and then tells each.
+ * Commits start at least STORE_GATHER_US apart: a transaction that comes alone begins at once,
+ * those of a crowd share a commit, an fsync and a wake-up.
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
+
+#include "common/clock.h"
 
 #include "server/store_sql.h"
 
@@ -55,11 +59,23 @@ static bool batch_run(struct store *store, struct store_tx *first, struct err *e
     return false;
 }
 
-static struct store_tx *batch_take(struct store *store, unsigned *ret_count) {
+/* Wait for work, then until a commit may start again after the one that started at last_us. */
+static void gather(struct store *store, uint64_t last_us) {
     (void)pthread_mutex_lock(&store->lock);
     while (store->first == NULL && !store->stopping) {
         (void)pthread_cond_wait(&store->wake, &store->lock);
     }
+    bool stopping = store->stopping;
+    (void)pthread_mutex_unlock(&store->lock);
+    const uint64_t since_us = clock_wall_us() - last_us;
+    if (!stopping && since_us < STORE_GATHER_US) {
+        const struct timespec rest = {.tv_nsec = (long)(STORE_GATHER_US - since_us) * 1000};
+        (void)nanosleep(&rest, NULL);
+    }
+}
+
+static struct store_tx *batch_take(struct store *store, unsigned *ret_count) {
+    (void)pthread_mutex_lock(&store->lock);
     struct store_tx *first = store->first, *last = first;
     unsigned count = first != NULL;
     while (count > 0 && count < STORE_BATCH_MAX && last->next != NULL) {
@@ -97,10 +113,17 @@ static void batch_tell(struct store_tx *first, const struct err *lost) {
 
 static void *writer(void *ctx) {
     struct store *store = ctx;
-    unsigned count = 0;
+    uint64_t started_us = 0;
 
-    for (struct store_tx *batch; (batch = batch_take(store, &count)) != NULL;) {
+    for (;;) {
+        unsigned count = 0;
+        gather(store, started_us);
+        struct store_tx *batch = batch_take(store, &count);
+        if (batch == NULL) {
+            return NULL;
+        }
         struct err lost = {0};
+        started_us = clock_wall_us();
         (void)pthread_mutex_lock(&store->writing);
         bool done = batch_run(store, batch, &lost);
         (void)pthread_mutex_unlock(&store->writing);
