@@ -174,11 +174,11 @@ static bool check(const struct options *options, struct err *err) {
     return true;
 }
 
-static void read_log(const char *level) {
-    log_level_set(level[0] == 'e'   ? LOG_ERROR
-                  : level[0] == 'w' ? LOG_WARNING
-                  : level[0] == 'i' ? LOG_INFO
-                                    : LOG_DEBUG);
+static void read_log(const char *name) {
+    enum log_level level = LOG_INFO;
+
+    (void)log_level_parse(name, &level); /* one of the choices of its row */
+    log_level_set(level);
 }
 
 bool options_read(struct config *config, struct options *ret, struct err *err) {

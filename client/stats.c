@@ -78,5 +78,5 @@ struct metric *stats_count(enum stats_count count) {
 }
 
 bool stats_render(struct buf *buf) {
-    return metrics_render(table, COUNT(table), buf) && metrics_render_process("client", buf);
+    return metrics_render(table, COUNT(table), buf);
 }

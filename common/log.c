@@ -24,6 +24,16 @@ void log_level_set(enum log_level level) { atomic_store(&current, (int)level); }
 
 enum log_level log_level_get(void) { return (enum log_level)atomic_load(&current); }
 
+bool log_level_parse(const char *name, enum log_level *ret) {
+    for (unsigned i = 0; i < LOG__COUNT; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *ret = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Copy text with every octet that could break a line or steer a terminal as \n or \xHH.
  * Returns the octets written, at most size; *ret_cut when something did not fit. */
 static size_t escape(const char *text, char *out, size_t size, bool *ret_cut) {

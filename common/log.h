@@ -2,11 +2,15 @@
  * ts=… level=… room=… event=… key=value…   No secrets, no bodies. */
 #pragma once
 
+#include <stdbool.h>
+
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG__COUNT };
 
 /* The process's log level, the one global; default LOG_INFO. */
 void log_level_set(enum log_level level);
 enum log_level log_level_get(void);
+/* "error", "warning", "info", "debug"; false, and nothing changed, when it is none of them. */
+bool log_level_parse(const char *name, enum log_level *ret);
 
 /*
  * Write one line (one write(2), at most 1 KiB, cut with "…").

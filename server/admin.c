@@ -1,16 +1,12 @@
 #include "server/admin.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define METRICS_MAX 65536
-#define TEXT_TYPE "text/plain; charset=utf-8"
-#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
-#define CONNECTIONS_MAX 64
+#include "common/health.h"
 
 struct admin {
     struct admin_options options;
-    struct httpd *httpd;
+    struct health *health;
 };
 
 /* What other rooms count, as rows of the moment. */
@@ -37,40 +33,15 @@ static bool render_rooms(const struct admin_options *options, struct buf *buf) {
     return metrics_render(rows, COUNT(rows), buf);
 }
 
-static void answer_text(struct httpd_exchange *exchange, unsigned status, const char *text) {
-    char *body = strdup(text);
-    httpd_answer(exchange, body == NULL ? 503 : status, TEXT_TYPE, body,
-                 body == NULL ? 0 : strlen(body));
-}
-
-static void answer_metrics(struct admin *admin, struct httpd_exchange *exchange) {
-    AUTO(buf_done) struct buf buf = buf_new(METRICS_MAX);
-
-    (void)meter_render(admin->options.meter, &buf);
-    (void)render_rooms(&admin->options, &buf);
-    (void)metrics_render_process("nfacme-server", &buf);
-    size_t len = buf.len;
-    char *text = buf_take(&buf);
-    httpd_answer(exchange, text == NULL ? 503 : 200, METRICS_TYPE, text, text == NULL ? 0 : len);
-}
-
-static void handle(void *ctx, struct httpd_exchange *exchange) {
+static void add_metrics(void *ctx, struct buf *buf) {
     struct admin *admin = ctx;
-    const char *path = httpd_path(exchange);
 
-    if ((httpd_method(exchange) & (HTTP_GET | HTTP_HEAD)) == 0) {
-        httpd_header_add(exchange, "Allow", "GET, HEAD");
-        answer_text(exchange, 405, "GET or HEAD\n");
-    } else if (strcmp(path, "/healthz") == 0) {
-        answer_text(exchange, 200, "ok\n");
-    } else if (strcmp(path, "/readyz") == 0) {
-        bool ready = store_counts(admin->options.store).healthy;
-        answer_text(exchange, ready ? 200 : 503, ready ? "ok\n" : "the store cannot be written\n");
-    } else if (strcmp(path, "/metrics") == 0) {
-        answer_metrics(admin, exchange);
-    } else {
-        answer_text(exchange, 404, "no such page: /healthz /readyz /metrics\n");
-    }
+    (void)meter_render(admin->options.meter, buf);
+    (void)render_rooms(&admin->options, buf);
+}
+
+static bool is_ready(void *ctx) {
+    return store_counts(((struct admin *)ctx)->options.store).healthy;
 }
 
 struct admin *admin_start(const struct admin_options *options, struct err *err) {
@@ -81,20 +52,20 @@ struct admin *admin_start(const struct admin_options *options, struct err *err) 
         return NULL;
     }
     admin->options = *options;
-    admin->httpd = httpd_start(&(struct httpd_options){.listen = options->listen,
-                                                       .body_max = 1024,
-                                                       .connections_max = CONNECTIONS_MAX,
-                                                       .handler = handle,
-                                                       .ctx = admin},
-                               err);
-    return admin->httpd == NULL ? NULL : TAKE(admin);
+    admin->health = health_start(&(struct health_options){.listen = options->listen,
+                                                          .ready = is_ready,
+                                                          .metrics = add_metrics,
+                                                          .ctx = admin,
+                                                          .program = "nfacme-server"},
+                                 err);
+    return admin->health == NULL ? NULL : TAKE(admin);
 }
 
 void admin_stop(struct admin *admin) {
     if (admin != NULL) {
-        httpd_stop(admin->httpd);
+        health_stop(admin->health);
         free(admin);
     }
 }
 
-unsigned admin_port(const struct admin *admin) { return httpd_port(admin->httpd); }
+unsigned admin_port(const struct admin *admin) { return health_port(admin->health); }

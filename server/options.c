@@ -141,12 +141,11 @@ static bool read_ca(struct options *options, struct err *err) {
     return read_plmn(options, err);
 }
 
-static void read_log(const struct config *config) {
-    const char *level = config_text(config, "log");
-    log_level_set(level[0] == 'e'   ? LOG_ERROR
-                  : level[0] == 'w' ? LOG_WARNING
-                  : level[0] == 'i' ? LOG_INFO
-                                    : LOG_DEBUG);
+static void read_log(const char *name) {
+    enum log_level level = LOG_INFO;
+
+    (void)log_level_parse(name, &level); /* one of the choices of its row */
+    log_level_set(level);
 }
 
 bool options_read(struct config *config, struct options *ret, struct err *err) {
@@ -172,6 +171,6 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .order_lifetime_us = config_duration_us(config, "lifetimes.order"),
         .authz_lifetime_us = config_duration_us(config, "lifetimes.authorization"),
     };
-    read_log(config);
+    read_log(config_text(config, "log"));
     return read_names(ret, err) && read_ca(ret, err);
 }

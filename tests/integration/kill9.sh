@@ -10,12 +10,10 @@ nfs=${2:-500}
 # lines FILE: how many lines it holds.
 lines() { if [ -f "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 
-# wait_lines FILE COUNT: until it holds that many (woken by the file's own growth).
-wait_lines() {
-  local line_count
-  line_count=$(lines "$1")
-  [ "$line_count" -ge "$2" ] && return 0
-  timeout 60 tail -n +1 -F "$1" 2>/dev/null | head -n "$2" >/dev/null
+# wait_begun FILE LINE: until an enrolment begins at that line or later (woken by the file's growth),
+# so that work is in flight at the kill however fast the machine is.
+wait_begun() {
+  timeout 60 tail -n "+$2" -F "$1" 2>/dev/null | grep -q -m 1 '"to":"AUTHORISED"'
 }
 
 # in_flight FILE: enrolments the client has begun and not ended, by its own events.
@@ -35,7 +33,7 @@ storm() {
   total=$((nfs * 6)) # the client writes more than this many events in the run
   mapfile -t points < <(shuf -i "$((total / 20))-$((total * 17 / 20))" -n 5 | sort -n)
   for point in "${points[@]}"; do
-    wait_lines "$events" $((base + point))
+    wait_begun "$events" $((base + point))
     kill -9 "${bed_pid[$victim]}" && wait "${bed_pid[$victim]}" 2>/dev/null
     unset "bed_pid[$victim]"
     flying=$(in_flight "$events")

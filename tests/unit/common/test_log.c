@@ -98,12 +98,24 @@ START_TEST(a_quoted_value_that_is_cut_keeps_its_closing_quote) {
 }
 END_TEST
 
+START_TEST(levels_are_read_by_name) {
+    enum log_level level = LOG_INFO;
+    ck_assert(log_level_parse("debug", &level));
+    ck_assert_int_eq(level, LOG_DEBUG);
+    ck_assert(log_level_parse("error", &level));
+    ck_assert_int_eq(level, LOG_ERROR);
+    ck_assert(!log_level_parse("loud", &level));
+    ck_assert_int_eq(level, LOG_ERROR);
+}
+END_TEST
+
 int main(void) {
     const TTest *tests[] = {a_line_is_logfmt,
                             levels_above_the_one_set_are_silent,
                             no_value_can_break_a_line_or_steer_a_terminal,
                             a_line_is_at_most_1_kib_and_says_that_it_was_cut,
                             a_value_is_quoted_when_it_must_be,
-                            a_quoted_value_that_is_cut_keeps_its_closing_quote};
+                            a_quoted_value_that_is_cut_keeps_its_closing_quote,
+                            levels_are_read_by_name};
     return suite_run("log", tests, COUNT(tests));
 }
