@@ -50,7 +50,12 @@ struct ca *ca_open(const struct ca_options *options, struct err *err) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for the CA");
         return NULL;
     }
-    return ca_fill(ca, options, err) ? TAKE(ca) : NULL;
+    if (!ca_fill(ca, options, err)) {
+        return NULL;
+    }
+    /* OpenSSL reads a certificate's extensions at their first use: now, while one thread has it */
+    (void)X509_check_purpose(ca->state.issuer, -1, 0);
+    return TAKE(ca);
 }
 
 void ca_free(struct ca *ca) {
