@@ -1,7 +1,7 @@
 /* The writer takes everything queued (at most STORE_BATCH_MAX), applies each change under a
  * compare-and-set, commits once, and posts the whole batch back to the loop.  Where fsync is fast
  * batches would be small and costly: when changes follow one another closely, a commit begins no
- * sooner than STORE_GATHER_US after the last one's end; one that comes alone begins at once.  A
+ * sooner than STORE_GATHER_US after the last one's start; one that comes alone begins at once.  A
  * change that finds another state than it names fails alone and leaves the batch as it is; any
  * other failure rolls the batch back and every change in it fails. */
 #include "client/store.h"

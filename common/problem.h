@@ -24,7 +24,7 @@ struct problem_type {
 const struct problem_type *problem_type(enum err_kind kind);
 
 /* An ACME problem document as JSON text (caller owns, free(); NULL: no memory).
- * algorithms   for badSignatureAlgorithm, a JSON array text as section 6.2 demands; else NULL. */
+ * badSignatureAlgorithm also lists `algorithms`, as section 6.2 demands. */
 char *problem_render(const struct err *err);
 
 /* A TS 29.571 ProblemDetails: type, title, status, detail, cause, invalidParams when err->param is
