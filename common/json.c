@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/json_fast.h"
+
 /* Behind the string that begins at text[at]; len when it does not end. */
 static size_t string_end(const char *text, size_t at, size_t len) {
     const char *quote = text + at;
@@ -39,12 +41,16 @@ static bool depth_ok(const char *text, size_t len) {
 
 json_t *json_read(const char *text, size_t len, struct err *err) {
     json_error_t error;
+    json_t *json = json_fast_read(text, len);
 
+    if (json != NULL) {
+        return json;
+    }
     if (!depth_ok(text, len)) {
         (void)err_set(err, ERR_MALFORMED, "JSON nested deeper than %d", JSON_DEPTH_MAX);
         return NULL;
     }
-    json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (json == NULL && json_error_code(&error) == json_error_out_of_memory) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for a JSON value");
     } else if (json == NULL) {
@@ -65,7 +71,11 @@ json_t *json_read_object(const char *text, size_t len, struct err *err) {
     return TAKE(json);
 }
 
-char *json_text(const json_t *json) { return json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY); }
+char *json_text(const json_t *json) {
+    char *text = json_fast_text(json);
+
+    return text != NULL ? text : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+}
 
 /* The member of that type in *ret, or NULL when it may be absent; false when err is set. */
 static bool member(const json_t *object, const char *name, enum json_need need, bool fits(int type),

@@ -397,7 +397,7 @@ static char *signing_input(json_t *header, enum jws_alg alg, const void *payload
         (void)err_set(err, ERR_NO_MEMORY, "no memory");
         return NULL;
     }
-    AUTO(free) char *header_text = json_dumps(header, JSON_COMPACT);
+    AUTO(free) char *header_text = json_text(header);
     size_t header_octets = header_text == NULL ? 0 : strlen(header_text);
     size_t header_len = B64_LEN(header_octets), size = header_len + B64_LEN(len) + 2;
     AUTO(free) char *text = header_text == NULL ? NULL : malloc(size);

@@ -241,8 +241,8 @@ char *jwt_sign(EVP_PKEY *key, X509_CHAIN *chain, const json_t *claims, struct er
         return NULL;
     }
     AUTO(json_release) json_t *header = new_header(alg, chain, err);
-    AUTO(free) char *header_text = header == NULL ? NULL : json_dumps(header, JSON_COMPACT);
-    AUTO(free) char *payload = json_dumps(claims, JSON_COMPACT);
+    AUTO(free) char *header_text = header == NULL ? NULL : json_text(header);
+    AUTO(free) char *payload = json_text(claims);
     if (header_text == NULL || payload == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory");
         return NULL;

@@ -1,7 +1,14 @@
 #include "common/json.h"
 
+#include <limits.h>
+
 #include "common/buf.h"
+#include "common/json_fast.h"
+#include "common/rng.h"
 #include "suite.h"
+
+#define READ_FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
+#define TEXT_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY)
 
 /* clang-format off */
 static const struct { const char *name, *text; bool good; } values[] = {
@@ -75,6 +82,202 @@ START_TEST(text_comes_out_compact) {
     AUTO(json_release) json_t *json = json_read(spaced, strlen(spaced), &err);
     AUTO(free) char *text = json_text(json);
     ck_assert_str_eq(text, "{\"a\":[1,\"\xe2\x82\xac\"]}");
+}
+END_TEST
+
+/* What json_read must come to: the library's value or the library's complaint. */
+static void compare(const char *text, size_t len) {
+    struct err err = {0};
+    json_error_t error;
+    json_auto_t *expected = json_loadb(text, len, READ_FLAGS, &error);
+    json_auto_t *json = json_read(text, len, &err);
+    char shown[160];
+
+    (void)snprintf(shown, sizeof shown, "%.*s", (int)len, text);
+    ck_assert_msg((json == NULL) == (err.kind != ERR_NONE), "%s", shown);
+    if (expected == NULL) {
+        char where[64];
+        (void)snprintf(where, sizeof where, " at line %d, column %d", error.line, error.column);
+        ck_assert_msg(json == NULL, "%s", shown);
+        ck_assert_msg(strstr(err.detail, where) != NULL || strstr(err.detail, "nested") != NULL,
+                      "%s: %s, not %s", shown, err.detail, where);
+        return;
+    }
+    if (json == NULL) { /* only nesting is refused beyond what the library refuses */
+        ck_assert_msg(strstr(err.detail, "nested deeper") != NULL, "%s: %s", shown, err.detail);
+        return;
+    }
+    AUTO(free) char *wanted = json_dumps(expected, TEXT_FLAGS);
+    AUTO(free) char *made = json_text(json);
+    ck_assert_msg(json_equal(json, expected) && strcmp(made, wanted) == 0, "%s", shown);
+}
+
+/* clang-format off */
+static const struct { const char *text; bool fast; } texts[] = {
+    {"{}", true}, {"[]", true}, {"\"\"", true}, {"0", true}, {"-1", true}, {"true", true},
+    {"false", true}, {"null", true}, {" {\t\"b\" :\r\n[ ] , \"a\":{ } } ", true},
+    {"{\"z\":1,\"a\":[true,false,null,\"x\"],\"m\":{\"\":-12}}", true},
+    {"\"1234567\"", true}, {"\"12345678\"", true}, {"\"123456789\"", true}, {"\"\x7f\"", true},
+    {"999999999999999999", true}, {"-999999999999999999", true},
+    {"1000000000000000000", false}, {"9223372036854775807", false}, {"-9223372036854775808", false},
+    {"9223372036854775808", false}, {"-0", false}, {"00", false}, {"01", false}, {"-01", false},
+    {"-", false}, {"+1", false}, {"1.5", false}, {"1.", false}, {"1e3", false}, {"0x1", false},
+    {"1a", false}, {"-a", false}, {"1 1", false},
+    {"", false}, {" ", false}, {"{", false}, {"[", false}, {"\"", false}, {"\"abc", false},
+    {"\"12345678", false}, {"}", false}, {"]", false}, {"{]", false}, {"[}", false}, {",", false},
+    {"[1,]", false}, {"[,1]", false}, {"[1 2]", false}, {"{\"a\":1,}", false}, {"{\"a\" 1}", false},
+    {"{\"a\"}", false}, {"{\"a\":}", false}, {"{1:1}", false}, {"{a:1}", false},
+    {"{\"a\":1 \"b\":2}", false}, {"{\"a\":1,\"a\":1}", false}, {"{\"a\":{\"b\":1,\"b\":2}}", false},
+    {"{\"a\":1,\"b\":2,\"a\":3}\n", false}, {"{\"\":1,\"\":2}", false},
+    {"{} x", false}, {"{}{}", false}, {"[]]", false}, {"\"a\"\"b\"", false},
+    {"tru", false}, {"True", false}, {"truex", false}, {"nul", false}, {"fals", false},
+    {"\"\\n\"", false}, {"\"1234567\\\"\"", false}, {"\"\\u0041\"", false}, {"\"\\u0000\"", false},
+    {"{\"\\u0061\":1}", false}, {"\"\xe2\x82\xac\"", false}, {"\"12345678\xff\"", false},
+    {"\"\t\"", false}, {"\"1234567\n\"", false}, {"\"\x1f\"", false}, {"\v{}", false}, {"\f1", false},
+    {"\xef\xbb\xbf{}", false}, {"\n\n [1,\n x]", false},
+};
+/* clang-format on */
+
+START_TEST(what_is_read_fast_is_what_the_library_reads) {
+    for (unsigned i = 0; i < COUNT(texts); i++) {
+        json_auto_t *json = json_fast_read(texts[i].text, strlen(texts[i].text));
+        ck_assert_msg((json != NULL) == texts[i].fast, "%s", texts[i].text);
+        compare(texts[i].text, strlen(texts[i].text));
+    }
+    compare("\"\0\"", 3);
+    compare("{\"a\0\":1}", 8);
+    compare("1\0", 2);
+}
+END_TEST
+
+/* Every octet at every place of a word, and behind it. */
+START_TEST(a_string_is_fast_only_when_all_of_it_is_plain) {
+    for (unsigned at = 0; at < 18; at++) {
+        for (unsigned octet = 0; octet < 256; octet++) {
+            char text[] = "\"abcdefghijklmnopqr\"";
+            text[1 + at] = (char)octet;
+            bool plain = octet >= ' ' && octet < 0x80 && octet != '"' && octet != '\\';
+            json_auto_t *json = json_fast_read(text, sizeof text - 1);
+            ck_assert_msg((json != NULL) == plain, "octet %u at %u", octet, at);
+            compare(text, sizeof text - 1);
+
+            json_auto_t *value = json_stringn_nocheck(text + 1, sizeof text - 3);
+            AUTO(free) char *made = json_fast_text(value);
+            ck_assert_msg((made != NULL) == plain, "octet %u at %u", octet, at);
+        }
+    }
+}
+END_TEST
+
+START_TEST(fast_nesting_has_the_same_bound) {
+    for (int depth = JSON_DEPTH_MAX - 1; depth <= JSON_DEPTH_MAX + 1; depth++) {
+        char text[2 * JSON_DEPTH_MAX + 4] = "";
+        memset(text, '[', (size_t)depth);
+        memset(text + depth, ']', (size_t)depth);
+        json_auto_t *json = json_fast_read(text, 2 * (size_t)depth);
+        ck_assert_msg((json != NULL) == (depth <= JSON_DEPTH_MAX), "depth %d", depth);
+    }
+}
+END_TEST
+
+static json_t *holding_itself(void) {
+    json_t *array = json_array();
+    ck_assert_int_eq(json_array_append(array, array), -1); /* the library sees this one */
+    json_t *inner = json_array();
+    ck_assert_int_eq(json_array_append(array, inner), 0);
+    ck_assert_int_eq(json_array_append_new(inner, array), 0);
+    return inner;
+}
+
+START_TEST(what_is_written_fast_is_what_the_library_writes) {
+    const json_int_t ints[] = {0, 1, -1, 9, 10, -10, LLONG_MAX, LLONG_MIN, LLONG_MIN + 1};
+    for (unsigned i = 0; i < COUNT(ints); i++) {
+        json_auto_t *json = json_integer(ints[i]);
+        AUTO(free) char *made = json_fast_text(json);
+        AUTO(free) char *wanted = json_dumps(json, TEXT_FLAGS);
+        ck_assert_str_eq(made, wanted);
+    }
+    json_auto_t *real = json_pack("{s:[f]}", "a", 1.5);
+    ck_assert_ptr_null(json_fast_text(real));
+    AUTO(free) char *text = json_text(real);
+    ck_assert_str_eq(text, "{\"a\":[1.5]}");
+    json_auto_t *broken = json_stringn_nocheck("\xff", 1);
+    ck_assert_ptr_null(json_text(broken));
+    ck_assert_ptr_null(json_text(NULL));
+    json_auto_t *loop = holding_itself();
+    ck_assert_ptr_null(json_text(loop));
+    (void)json_array_clear(loop);
+}
+END_TEST
+
+/* clang-format off */
+static const char *const documents[] = {
+    "{\"alg\":\"ES256\",\"kid\":\"https://ca.example/account/17\",\"nonce\":\"bm9uY2U\",\"url\":\"https://x/\"}",
+    "{\"identifiers\":[{\"type\":\"TNAuthList\",\"value\":\"MAigBhYEMTIzNA\"}],\"notAfter\":null}",
+    " { \"a\" : [ 1 , -20 , 300 , true , false , null , { } , [ ] ] , \"b\" : { \"c\" : \"\" } } ",
+    "[[[[[[[[[[[[[[[{\"deep\":0}]]]]]]]]]]]]]]]",
+    "{\"a\":\"\\u20ac\\n\",\"b\":1.5,\"c\":\"\xc3\xa9\",\"d\":123456789012345678}",
+};
+/* clang-format on */
+
+/* Octets that matter to JSON and, now and then, any other. */
+static char some_octet(struct rng *rng) {
+    static const char often[] = "\"\"\\{}[]:,,  \t\n0123459-.eEtrufalsn\x7f\x1f\xc3\xa9";
+    uint64_t octet = rng_below(rng, sizeof often + 4);
+
+    return octet < sizeof often ? often[octet] : (char)rng_below(rng, 256);
+}
+
+static size_t mutate(struct rng *rng, char *text, size_t len, size_t max) {
+    size_t at = rng_below(rng, len + 1), count = rng_below(rng, len - at + 1);
+
+    switch (rng_below(rng, 5)) {
+    case 0: /* cut out */
+        memmove(text + at, text + at + count, len - at - count);
+        return len - count;
+    case 1: /* give twice */
+        if (len + count <= max) {
+            memmove(text + at + count, text + at, len - at);
+            return len + count;
+        }
+        return len;
+    case 2: /* put in */
+        if (len < max) {
+            memmove(text + at + 1, text + at, len - at);
+            text[at] = some_octet(rng);
+            return len + 1;
+        }
+        return len;
+    default: /* change */
+        if (at < len) {
+            text[at] = some_octet(rng);
+        }
+        return len;
+    }
+}
+
+START_TEST(both_ways_agree_on_any_text) {
+    struct rng rng = rng_seeded(8259);
+    unsigned fast = 0;
+
+    for (unsigned round = 0; round < 60000; round++) {
+        const char *document = documents[rng_below(&rng, COUNT(documents))];
+        char text[256];
+        size_t len = strlen(document);
+        memcpy(text, document, len);
+        for (uint64_t left = rng_below(&rng, 4); left > 0; left--) {
+            len = mutate(&rng, text, len, sizeof text);
+        }
+        char *exact = malloc(len == 0 ? 1 : len); /* so that a sanitizer sees a step too far */
+        ck_assert_ptr_nonnull(exact);
+        memcpy(exact, text, len);
+        json_auto_t *json = json_fast_read(exact, len);
+        fast += json != NULL;
+        compare(exact, len);
+        free(exact);
+    }
+    ck_assert_uint_gt(fast, 10000);
+    ck_assert_uint_lt(fast, 50000);
 }
 END_TEST
 
@@ -171,6 +374,11 @@ int main(void) {
                             nesting_is_bounded,
                             only_an_object_is_an_object,
                             text_comes_out_compact,
+                            what_is_read_fast_is_what_the_library_reads,
+                            a_string_is_fast_only_when_all_of_it_is_plain,
+                            fast_nesting_has_the_same_bound,
+                            what_is_written_fast_is_what_the_library_writes,
+                            both_ways_agree_on_any_text,
                             members_are_got_by_type,
                             an_absent_member_is_missing_or_left_untouched,
                             a_wrong_type_or_size_is_invalid_and_named,
