@@ -6,6 +6,7 @@
 
 #include "common/kept.h"
 #include "common/x509_parts.h"
+#include "common/x509_write.h"
 
 void x509_cert_done(struct x509_cert *cert) {
     X509_free(cert->x509);
@@ -51,20 +52,25 @@ static bool read_time(const ASN1_TIME *time, int64_t *ret) {
     return true;
 }
 
+void x509_hex(const unsigned char *octets, size_t len, char *out) {
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < len; i++) {
+        *out++ = digits[octets[i] >> 4];
+        *out++ = digits[octets[i] & 15];
+    }
+    *out = '\0';
+}
+
 /* RFC 5280 section 4.1.2.2: positive, at most 20 octets. */
 static bool read_serial(const ASN1_INTEGER *serial, char ret[X509_SERIAL_SIZE]) {
-    static const char digits[] = "0123456789abcdef";
     const unsigned char *octets = ASN1_STRING_get0_data(serial);
     int len = ASN1_STRING_length(serial);
 
     if (ASN1_STRING_type(serial) != V_ASN1_INTEGER || len < 1 || len > 20) {
         return false;
     }
-    for (int i = 0; i < len; i++) {
-        ret[2 * i] = digits[octets[i] >> 4];
-        ret[2 * i + 1] = digits[octets[i] & 15];
-    }
-    ret[2 * len] = '\0';
+    x509_hex(octets, (size_t)len, ret);
     return true;
 }
 

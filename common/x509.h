@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/nftypes.h"
 #include "common/ossl.h"
@@ -73,9 +74,6 @@ struct x509_spec {
     unsigned eku; /* X509_EKU_CLIENT | X509_EKU_SERVER */
     const char *crl_url, *issuer_url, *ocsp_url;
     EVP_PKEY *key; /* subject's; borrowed */
-    /* The certificate will only be written out (PEM, DER, x509_cert_read): it then has no decoded
-     * key (X509_get_pubkey fails), which halves the cost of making it. */
-    bool write_only;
 };
 /*
  * Make and sign.  Serial: random, 16 octets, positive.  keyUsage critical digitalSignature for
@@ -83,7 +81,14 @@ struct x509_spec {
  * issuer   NULL: self-signed.   Caller owns the certificate.
  */
 X509 *x509_make(const struct x509_spec *spec, X509 *issuer, EVP_PKEY *issuer_key, struct err *err);
+/* The same in DER (caller owns, free()) and its serial number as x509_cert has it: half the cost.
+ */
+MUST_CHECK bool x509_make_der(const struct x509_spec *spec, X509 *issuer, EVP_PKEY *issuer_key,
+                              unsigned char **ret_der, size_t *ret_len,
+                              char ret_serial[X509_SERIAL_SIZE], struct err *err);
 
+/* Append a certificate in PEM; false when it does not fit. */
+MUST_CHECK bool x509_pem_add(struct buf *out, const unsigned char *der, size_t len);
 /* PEM, certificates only, leaf first.  Caller owns (free(), chain_free). */
 char *x509_pem(X509 *x509, struct err *err);
 char *x509_chain_pem(X509_CHAIN *chain, struct err *err);

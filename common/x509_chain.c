@@ -7,12 +7,29 @@
 
 #define CHAIN_MAX 16
 #define CHAIN_OCTETS_MAX FILE_BYTES_MAX
+#define PEM_MAX (2 * CHAIN_OCTETS_MAX)
+#define PEM_LINE_OCTETS 48 /* RFC 7468: lines of 64 characters */
 #define PATH_DEPTH_MAX 8
 #define SECURITY_LEVEL 2 /* 112 bits: no SHA-1, no RSA below 2048 */
 
-/* Append one certificate in PEM. */
-static bool pem_add(BIO *bio, X509 *x509, struct err *err) {
-    if (PEM_write_bio_X509(bio, x509) != 1) {
+bool x509_pem_add(struct buf *out, const unsigned char *der, size_t len) {
+    unsigned char line[PEM_LINE_OCTETS / 3 * 4 + 1];
+    bool ok = buf_text(out, "-----BEGIN " PEM_STRING_X509 "-----\n");
+
+    for (size_t at = 0; at < len && ok; at += PEM_LINE_OCTETS) {
+        int octets = len - at < PEM_LINE_OCTETS ? (int)(len - at) : PEM_LINE_OCTETS;
+        int characters = EVP_EncodeBlock(line, der + at, octets);
+        line[characters] = '\n'; /* in place of the NUL */
+        ok = buf_add(out, line, (size_t)characters + 1);
+    }
+    return ok && buf_text(out, "-----END " PEM_STRING_X509 "-----\n");
+}
+
+static bool pem_add(struct buf *out, X509 *x509, struct err *err) {
+    AUTO(ossl_free) unsigned char *der = NULL;
+    int len = i2d_X509(x509, &der);
+
+    if (len <= 0 || !x509_pem_add(out, der, (size_t)len)) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "could not write a certificate");
         return err_cause_openssl(err);
     }
@@ -20,10 +37,8 @@ static bool pem_add(BIO *bio, X509 *x509, struct err *err) {
 }
 
 /* The text written so far; caller owns, free(). */
-static char *pem_take(BIO *bio, struct err *err) {
-    char *data = NULL;
-    long len = BIO_get_mem_data(bio, &data);
-    char *text = len < 0 ? NULL : strndup(data == NULL ? "" : data, (size_t)len);
+static char *pem_take(struct buf *out, struct err *err) {
+    char *text = buf_take(out);
 
     if (text == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory");
@@ -31,33 +46,21 @@ static char *pem_take(BIO *bio, struct err *err) {
     return text;
 }
 
-static BIO *pem_new(struct err *err) {
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    if (bio == NULL) {
-        (void)err_set(err, ERR_NO_MEMORY, "no memory");
-    }
-    return bio;
-}
-
 char *x509_pem(X509 *x509, struct err *err) {
-    AUTO(BIO_free_all) BIO *bio = pem_new(err);
+    AUTO(buf_done) struct buf out = buf_new(PEM_MAX);
 
-    return bio == NULL || !pem_add(bio, x509, err) ? NULL : pem_take(bio, err);
+    return pem_add(&out, x509, err) ? pem_take(&out, err) : NULL;
 }
 
 char *x509_chain_pem(X509_CHAIN *chain, struct err *err) {
-    AUTO(BIO_free_all) BIO *bio = pem_new(err);
+    AUTO(buf_done) struct buf out = buf_new(PEM_MAX);
 
-    if (bio == NULL) {
-        return NULL;
-    }
     for (int i = 0; i < sk_X509_num(chain); i++) {
-        if (!pem_add(bio, sk_X509_value(chain, i), err)) {
+        if (!pem_add(&out, sk_X509_value(chain, i), err)) {
             return NULL;
         }
     }
-    return pem_take(bio, err);
+    return pem_take(&out, err);
 }
 
 X509 *x509_from_der(const unsigned char *der, size_t len, struct err *err) {

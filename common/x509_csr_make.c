@@ -3,12 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/kept.h"
 #include "common/key.h"
 #include "common/x509_parts.h"
 #include "common/x509_write.h"
-
-#define SIGNATURE_MAX 512
 
 /* Append an Extension of a request. */
 static bool add_extension(struct buf *out, const void *oid, size_t oid_len, bool critical,
@@ -75,52 +72,11 @@ static bool request_info(EVP_PKEY *key, const struct x509_names *names, const st
     return !out->failed;
 }
 
-/* The AlgorithmIdentifier of a signature by key. */
-static bool put_algorithm(EVP_PKEY *key, struct buf *out) {
-    /* clang-format off */
-    static const unsigned char
-        ecdsa[] = {0x30, 10, 6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, 2},
-        rsa[] = {0x30, 13, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 0x0B, 5, 0},
-        ed25519[] = {0x30, 5, 6, 3, 0x2B, 0x65, 0x70};
-    /* clang-format on */
-    enum key_type type;
-    unsigned char own[sizeof ecdsa];
-
-    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) {
-        return buf_add(out, rsa, sizeof rsa);
-    }
-    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519) {
-        return buf_add(out, ed25519, sizeof ed25519);
-    }
-    memcpy(own, ecdsa, sizeof own);
-    if (!key_curve(key, &type)) {
-        return false;
-    }
-    own[sizeof own - 1] = type == KEY_P256 ? 2 : type == KEY_P384 ? 3 : 4;
-    return buf_add(out, own, sizeof own);
-}
-
-/* Sign the info in out, append algorithm and signature, and wrap all three. */
-static bool sign_request(EVP_PKEY *key, struct buf *out) {
-    unsigned char bits[1 + SIGNATURE_MAX] = {0}; /* no unused bits */
-    size_t len = SIGNATURE_MAX;
-    EVP_MD_CTX *ctx = kept_md_ctx();
-    bool ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, x509_digest_of(key), NULL, key) == 1
-              && EVP_DigestSign(ctx, bits + 1, &len, (unsigned char *)out->data, out->len) == 1;
-
-    kept_md_ctx_done();
-    if (!ok || !put_algorithm(key, out) || !x509_put(out, DER_BITS, bits, 1 + len)) {
-        return false;
-    }
-    x509_wrap(out, DER_SEQUENCE);
-    return !out->failed;
-}
-
 bool x509_csr_make(EVP_PKEY *key, const struct x509_names *names, const struct nftypes *types,
                    unsigned char **ret_der, size_t *ret_len, struct err *err) {
     AUTO(buf_done) struct buf out = buf_new(X509_VALUE_MAX);
 
-    if (!request_info(key, names, types, &out, err) || !sign_request(key, &out)) {
+    if (!request_info(key, names, types, &out, err) || !x509_seal(key, &out)) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "could not make a certification request");
         return err_cause_openssl(err);
     }

@@ -1,224 +1,314 @@
-/* Extension values are written by hand: the encoders together cost more than the signature. */
+/* Certificates are written by hand into one buffer: X509 objects cost more than the signature. */
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/kept.h"
 #include "common/key.h"
 #include "common/rng.h"
+#include "common/utf8.h"
 #include "common/x509.h"
-#include "common/x509_parts.h"
 #include "common/x509_write.h"
 
 #define SERIAL_OCTETS 16
 #define SHA1_OCTETS 20
+#define CERTIFICATE_MAX 16384
+#define NAME_CHARACTERS_MAX 64 /* RFC 5280 A.1: ub-common-name, ub-organization-name */
+#define PRINTABLE "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"
 
-/* Append an extension to a certificate. */
-static bool put(X509 *x509, const ASN1_OBJECT *object, bool critical, const void *value,
-                size_t len) {
-    AUTO(ASN1_OCTET_STRING_free) ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
+/* Object identifiers; none holds a zero octet. */
+#define CE(last) "\x55\x1D" last
+#define PE(last) "\x2B\x06\x01\x05\x05\x07\x01" last
+#define KP(last) "\x2B\x06\x01\x05\x05\x07\x03" last
+#define AD(last) "\x2B\x06\x01\x05\x05\x07\x30" last
 
-    if (octets == NULL || object == NULL || ASN1_OCTET_STRING_set(octets, value, (int)len) != 1) {
-        return false;
+/* Make the value that stands from at on an Extension. */
+static void extension(struct buf *out, size_t at, const char *oid, bool critical) {
+    unsigned char head[16];
+    size_t len = strlen(oid);
+
+    x509_wrap_from(out, at, DER_OCTETS);
+    head[0] = DER_OID;
+    head[1] = (unsigned char)len;
+    memcpy(head + 2, oid, len);
+    len += 2;
+    if (critical) {
+        memcpy(head + len, "\x01\x01\xFF", 3);
+        len += 3;
     }
-    AUTO(X509_EXTENSION_free)
-    X509_EXTENSION *extension = X509_EXTENSION_create_by_OBJ(NULL, object, critical, octets);
-    return extension != NULL && X509_add_ext(x509, extension, -1) == 1;
-}
-
-static bool put_nid(X509 *x509, int nid, bool critical, const void *value, size_t len) {
-    return put(x509, OBJ_nid2obj(nid), critical, value, len);
+    x509_insert(out, at, head, len);
+    x509_wrap_from(out, at, DER_SEQUENCE);
 }
 
 /* basicConstraints, keyUsage, extKeyUsage. */
-static bool put_usage(X509 *x509, const struct x509_spec *spec) {
+static void put_usage(struct buf *out, const struct x509_spec *spec) {
     unsigned char basic[] = {0x30, 3, 1, 1, 0xFF, 2, 1, 0};
     static const unsigned char sign[] = {3, 2, 7, 0x80}, ca[] = {3, 2, 1, 6};
-    static const unsigned char usages[] = {0x30, 20, 6, 8,    0x2B, 6, 1, 5, 5, 7, 3,
-                                           2,    6,  8, 0x2B, 6,    1, 5, 5, 7, 3, 1};
-    unsigned char one[12];
+    size_t at = out->len;
 
     if (spec->ca) {
         if (spec->path_len >= 0) {
             basic[1] = 6;
             basic[7] = (unsigned char)spec->path_len;
         }
-        if (spec->path_len > 127
-            || !put_nid(x509, NID_basic_constraints, true, basic, 2U + basic[1])) {
-            return false;
-        }
+        (void)buf_add(out, basic, 2U + basic[1]);
+        extension(out, at, CE("\x13"), true);
+        at = out->len;
     }
-    if (!put_nid(x509, NID_key_usage, true, spec->ca ? ca : sign, 4)) {
-        return false;
-    }
-    if (spec->eku == (X509_EKU_CLIENT | X509_EKU_SERVER)) {
-        return put_nid(x509, NID_ext_key_usage, false, usages, sizeof usages);
-    }
+    (void)buf_add(out, spec->ca ? ca : sign, sizeof sign);
+    extension(out, at, CE("\x0F"), true);
     if (spec->eku == 0) {
-        return true;
+        return;
     }
-    memcpy(one, usages, sizeof one);
-    one[1] = 10;
-    one[11] = spec->eku == X509_EKU_CLIENT ? 2 : 1;
-    return put_nid(x509, NID_ext_key_usage, false, one, sizeof one);
+    at = out->len;
+    if ((spec->eku & X509_EKU_CLIENT) != 0) {
+        (void)x509_put_text(out, DER_OID, KP("\x02"));
+    }
+    if ((spec->eku & X509_EKU_SERVER) != 0) {
+        (void)x509_put_text(out, DER_OID, KP("\x01"));
+    }
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    extension(out, at, CE("\x25"), false);
 }
 
 /* subjectKeyIdentifier, RFC 5280 section 4.2.1.2 method 1, and authorityKeyIdentifier. */
-static bool put_key_ids(X509 *x509, X509 *issuer) {
-    const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(x509);
-    unsigned char own[2 + SHA1_OCTETS] = {DER_OCTETS, SHA1_OCTETS};
-    unsigned char authority[4 + SHA1_OCTETS] = {DER_SEQUENCE, 2 + SHA1_OCTETS, 0x80, SHA1_OCTETS};
+static bool put_key_ids(struct buf *out, struct der spki, X509 *issuer) {
+    struct der info = {0}, algorithm = {0}, bits = {0};
+    unsigned char own[SHA1_OCTETS];
+    size_t at = out->len;
 
-    if (bits == NULL
-        || !kept_hash(KEPT_SHA1, ASN1_STRING_get0_data(bits), (size_t)ASN1_STRING_length(bits),
-                      own + 2)
-        || !put_nid(x509, NID_subject_key_identifier, false, own, sizeof own)) {
+    if (!der_take(&spki, DER_SEQUENCE, &info) || !der_take(&info, DER_SEQUENCE, &algorithm)
+        || !der_take(&info, DER_BITS, &bits) || bits.len < 1
+        || !kept_hash(KEPT_SHA1, bits.at + 1, bits.len - 1, own)) {
         return false;
     }
-    if (issuer == NULL) {
-        memcpy(authority + 4, own + 2, SHA1_OCTETS);
-        return put_nid(x509, NID_authority_key_identifier, false, authority, sizeof authority);
+    (void)x509_put(out, DER_OCTETS, own, sizeof own);
+    extension(out, at, CE("\x0E"), false);
+    struct der id = {own, sizeof own};
+    if (issuer != NULL) {
+        const ASN1_OCTET_STRING *above = X509_get0_subject_key_id(issuer);
+        if (above == NULL) {
+            return true; /* an issuer without one leaves nothing to point to */
+        }
+        id = (struct der){ASN1_STRING_get0_data(above), (size_t)ASN1_STRING_length(above)};
     }
-    const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(issuer);
-    if (id == NULL || ASN1_STRING_length(id) > 64) {
-        return id == NULL; /* an issuer without one leaves nothing to point to */
-    }
-    AUTO(buf_done) struct buf value = buf_new(X509_VALUE_MAX);
-    (void)x509_put(&value, 0x80, ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id));
-    x509_wrap(&value, DER_SEQUENCE);
-    return !value.failed
-           && put_nid(x509, NID_authority_key_identifier, false, value.data, value.len);
+    at = out->len;
+    (void)x509_put(out, 0x80, id.at, id.len);
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    extension(out, at, CE("\x23"), false);
+    return true;
 }
 
-static bool put_names(X509 *x509, const struct x509_spec *spec) {
-    AUTO(buf_done) struct buf value = buf_new(X509_VALUE_MAX);
-    /* RFC 5280 section 4.2.1.6: critical when the subject is empty. */
-    bool critical = spec->names_critical || X509_NAME_entry_count(X509_get_subject_name(x509)) == 0;
+/* subjectAltName; RFC 5280 section 4.2.1.6: critical when the subject is empty. */
+static bool put_names(struct buf *out, const struct x509_spec *spec) {
+    bool subject = spec->country != NULL || spec->organization != NULL || spec->common_name != NULL;
+    size_t at = out->len;
 
-    if (!x509_put_names(spec->names, spec->ips, &value)) {
+    if (!x509_put_names(spec->names, spec->ips, out)) {
         return false;
     }
-    return value.len == 0 || put_nid(x509, NID_subject_alt_name, critical, value.data, value.len);
+    if (out->len > at) {
+        extension(out, at, CE("\x11"), spec->names_critical || !subject);
+    }
+    return true;
 }
 
 /* cRLDistributionPoints with one URI. */
-static bool put_crl(X509 *x509, const char *url) {
-    AUTO(buf_done) struct buf value = buf_new(X509_VALUE_MAX);
+static void put_crl(struct buf *out, const char *url) {
+    size_t at = out->len;
 
-    (void)x509_put_text(&value, 0x86, url);
-    x509_wrap(&value, 0xA0); /* fullName */
-    x509_wrap(&value, 0xA0); /* distributionPoint */
-    x509_wrap(&value, DER_SEQUENCE);
-    x509_wrap(&value, DER_SEQUENCE);
-    return !value.failed
-           && put_nid(x509, NID_crl_distribution_points, false, value.data, value.len);
+    (void)x509_put_text(out, 0x86, url);
+    x509_wrap_from(out, at, 0xA0); /* fullName */
+    x509_wrap_from(out, at, 0xA0); /* distributionPoint */
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    extension(out, at, CE("\x1F"), false);
 }
 
-/* One AccessDescription: id-ad-ocsp is 1, id-ad-caIssuers 2. */
-static bool add_access(struct buf *out, unsigned char method, const char *url) {
-    const unsigned char oid[] = {0x2B, 6, 1, 5, 5, 7, 0x30, method};
-    AUTO(buf_done) struct buf one = buf_new(out->max);
+/* One AccessDescription. */
+static void add_access(struct buf *out, const char *method, const char *url) {
+    size_t at = out->len;
 
-    (void)x509_put(&one, DER_OID, oid, sizeof oid);
-    (void)x509_put_text(&one, 0x86, url);
-    return !one.failed && x509_put(out, DER_SEQUENCE, one.data, one.len);
+    if (url != NULL) {
+        (void)x509_put_text(out, DER_OID, method);
+        (void)x509_put_text(out, 0x86, url);
+        x509_wrap_from(out, at, DER_SEQUENCE);
+    }
 }
 
-static bool put_access(X509 *x509, const char *ocsp_url, const char *issuer_url) {
-    AUTO(buf_done) struct buf value = buf_new(X509_VALUE_MAX);
+/* authorityInfoAccess */
+static void put_access(struct buf *out, const char *ocsp_url, const char *issuer_url) {
+    size_t at = out->len;
 
-    if ((ocsp_url != NULL && !add_access(&value, 1, ocsp_url))
-        || (issuer_url != NULL && !add_access(&value, 2, issuer_url))) {
+    add_access(out, AD("\x01"), ocsp_url);
+    add_access(out, AD("\x02"), issuer_url);
+    if (out->len > at) {
+        x509_wrap_from(out, at, DER_SEQUENCE);
+        extension(out, at, PE("\x01"), false);
+    }
+}
+
+static bool put_types(struct buf *out, const struct nftypes *types, struct err *err) {
+    AUTO(free) unsigned char *der = NULL;
+    size_t at = out->len, len = 0;
+
+    if (types == NULL || types->count == 0) {
+        return true;
+    }
+    if (!nftypes_encode(types, &der, &len, err)) {
         return false;
     }
-    x509_wrap(&value, DER_SEQUENCE);
-    return !value.failed && put_nid(x509, NID_info_access, false, value.data, value.len);
+    (void)buf_add(out, der, len);
+    extension(out, at, PE("\x22"), false);
+    return true;
 }
 
-static bool put_types(X509 *x509, const struct nftypes *types, struct err *err) {
-    AUTO(free) unsigned char *der = NULL;
+static bool put_extensions(struct buf *out, const struct x509_spec *spec, struct der spki,
+                           X509 *issuer, struct err *err) {
+    size_t at = out->len;
+
+    if (spec->ca && spec->path_len > 127) {
+        return false;
+    }
+    put_usage(out, spec);
+    if (!put_key_ids(out, spki, issuer) || !put_names(out, spec)) {
+        return false;
+    }
+    if (spec->crl_url != NULL) {
+        put_crl(out, spec->crl_url);
+    }
+    put_access(out, spec->ocsp_url, spec->issuer_url);
+    if (!put_types(out, spec->types, err)) {
+        return false;
+    }
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    x509_wrap_from(out, at, 0xA3);
+    return !out->failed;
+}
+
+/* One attribute of a name, alone in its set; NULL: none. */
+static bool put_attribute(struct buf *out, unsigned char id, unsigned tag, const char *text) {
+    const unsigned char oid[] = {0x55, 4, id};
+    const char *end = text;
+    unsigned characters = 0;
+    size_t at = out->len;
+
+    if (text == NULL) {
+        return true;
+    }
+    for (size_t len = 0; (len = utf8_len(end)) > 0; end += len) {
+        characters++;
+    }
+    if (*end != '\0' || characters < 1 || characters > NAME_CHARACTERS_MAX) {
+        return false;
+    }
+    (void)x509_put(out, DER_OID, oid, sizeof oid);
+    (void)x509_put_text(out, tag, text);
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    x509_wrap_from(out, at, DER_SET);
+    return true;
+}
+
+/* C= as PrintableString of two characters, O= and CN= as UTF8String. */
+static bool put_subject(struct buf *out, const struct x509_spec *spec) {
+    size_t at = out->len;
+
+    if ((spec->country != NULL
+         && (strlen(spec->country) != 2 || strspn(spec->country, PRINTABLE) != 2))
+        || !put_attribute(out, 6, 0x13, spec->country)
+        || !put_attribute(out, 10, 0x0C, spec->organization)
+        || !put_attribute(out, 3, 0x0C, spec->common_name)) {
+        return false;
+    }
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    return true;
+}
+
+static bool put_issuer(struct buf *out, const struct x509_spec *spec, X509 *issuer) {
+    const unsigned char *der = NULL;
     size_t len = 0;
 
-    return nftypes_encode(types, &der, &len, err)
-           && put(x509, x509_nftypes_object(), false, der, len);
-}
-
-static bool put_extensions(X509 *x509, const struct x509_spec *spec, X509 *issuer,
-                           struct err *err) {
-    bool types = spec->types != NULL && spec->types->count > 0;
-
-    return put_usage(x509, spec) && put_key_ids(x509, issuer) && put_names(x509, spec)
-           && (spec->crl_url == NULL || put_crl(x509, spec->crl_url))
-           && ((spec->ocsp_url == NULL && spec->issuer_url == NULL)
-               || put_access(x509, spec->ocsp_url, spec->issuer_url))
-           && (!types || put_types(x509, spec->types, err));
-}
-
-static bool set_key(X509 *x509, const struct x509_spec *spec) {
-    static const int groups[] = {
-        [KEY_P256] = NID_X9_62_prime256v1, [KEY_P384] = NID_secp384r1, [KEY_P521] = NID_secp521r1};
-    unsigned char point[KEY_POINT_MAX];
-    struct err unused = {0};
-    enum key_type type;
-
-    if (!spec->write_only || !key_curve(spec->key, &type)) {
-        return X509_set_pubkey(x509, spec->key) == 1;
+    if (issuer == NULL) {
+        return put_subject(out, spec);
     }
-    int len = (int)(1 + 2 * key_coordinate_len(type));
-    unsigned char *copy =
-        key_point(spec->key, type, point, &unused) ? OPENSSL_memdup(point, (size_t)len) : NULL;
-    if (copy == NULL
-        || X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x509), OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
-                                  V_ASN1_OBJECT, OBJ_nid2obj(groups[type]), copy, len)
-               != 1) {
-        OPENSSL_free(copy);
+    return X509_NAME_get0_der(X509_get_subject_name(issuer), &der, &len) == 1
+           && buf_add(out, der, len);
+}
+
+/* RFC 5280 section 4.1.2.5: UTCTime through 2049. */
+static bool put_time(struct buf *out, int64_t s) {
+    time_t time = (time_t)s;
+    struct tm parts = {0};
+    char text[20];
+
+    if (gmtime_r(&time, &parts) == NULL || parts.tm_year < 50 || parts.tm_year > 9999 - 1900) {
         return false;
     }
-    return true;
-}
-
-static bool set_subject(X509 *x509, const struct x509_spec *spec) {
-    const struct {
-        int nid;
-        const char *text;
-    } parts[] = {{NID_countryName, spec->country},
-                 {NID_organizationName, spec->organization},
-                 {NID_commonName, spec->common_name}};
-    X509_NAME *name = X509_get_subject_name(x509);
-
-    for (unsigned i = 0; i < COUNT(parts); i++) {
-        if (parts[i].text != NULL
-            && X509_NAME_add_entry_by_NID(name, parts[i].nid, MBSTRING_UTF8,
-                                          (const unsigned char *)parts[i].text, -1, -1, 0)
-                   != 1) {
-            return false;
-        }
-    }
-    return true;
+    bool utc = parts.tm_year < 150;
+    return strftime(text, sizeof text, "%Y%m%d%H%M%SZ", &parts) > 0
+           && x509_put_text(out, utc ? 0x17 : 0x18, text + (utc ? 2 : 0)); /* without century */
 }
 
 /* RFC 5280 section 4.1.2.2: positive, of full length. */
-static bool set_serial(X509 *x509) {
+static void put_serial(struct buf *out, char ret[X509_SERIAL_SIZE]) {
     unsigned char octets[SERIAL_OCTETS];
 
     rng_secret(octets, sizeof octets);
     octets[0] = (unsigned char)((octets[0] & 0x7F) | 0x40);
-    return ASN1_STRING_set(X509_get_serialNumber(x509), octets, sizeof octets) == 1;
+    (void)x509_put(out, DER_INTEGER, octets, sizeof octets);
+    x509_hex(octets, sizeof octets, ret);
+}
+
+/* TBSCertificate */
+static bool put_certificate(struct buf *out, const struct x509_spec *spec, X509 *issuer,
+                            EVP_PKEY *issuer_key, char ret_serial[X509_SERIAL_SIZE],
+                            struct err *err) {
+    static const unsigned char version_3[] = {0xA0, 3, 2, 1, 2};
+    AUTO(ossl_free) unsigned char *spki = NULL;
+    size_t spki_len = 0;
+
+    if (!key_spki(spec->key, &spki, &spki_len, err)) {
+        return false;
+    }
+    (void)buf_add(out, version_3, sizeof version_3);
+    put_serial(out, ret_serial);
+    if (!x509_put_algorithm(issuer_key, out) || !put_issuer(out, spec, issuer)) {
+        return false;
+    }
+    size_t at = out->len;
+    if (!put_time(out, spec->not_before_s) || !put_time(out, spec->not_after_s)) {
+        return false;
+    }
+    x509_wrap_from(out, at, DER_SEQUENCE);
+    if (!put_subject(out, spec) || !buf_add(out, spki, spki_len)
+        || !put_extensions(out, spec, (struct der){spki, spki_len}, issuer, err)) {
+        return false;
+    }
+    x509_wrap(out, DER_SEQUENCE);
+    return true;
+}
+
+bool x509_make_der(const struct x509_spec *spec, X509 *issuer, EVP_PKEY *issuer_key,
+                   unsigned char **ret_der, size_t *ret_len, char ret_serial[X509_SERIAL_SIZE],
+                   struct err *err) {
+    AUTO(buf_done) struct buf out = buf_new(CERTIFICATE_MAX);
+
+    if (!put_certificate(&out, spec, issuer, issuer_key, ret_serial, err)
+        || !x509_seal(issuer_key, &out)) {
+        (void)err_set(err, ERR_SERVER_INTERNAL, "could not make a certificate");
+        return err_cause_openssl(err);
+    }
+    *ret_len = out.len;
+    *ret_der = (unsigned char *)buf_take(&out);
+    return true;
 }
 
 X509 *x509_make(const struct x509_spec *spec, X509 *issuer, EVP_PKEY *issuer_key, struct err *err) {
-    AUTO(X509_free) X509 *x509 = X509_new();
+    AUTO(free) unsigned char *der = NULL;
+    char serial[X509_SERIAL_SIZE];
+    size_t len = 0;
 
-    if (x509 == NULL || X509_set_version(x509, X509_VERSION_3) != 1 || !set_serial(x509)
-        || ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)spec->not_before_s) == NULL
-        || ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)spec->not_after_s) == NULL
-        || !set_subject(x509, spec)
-        || X509_set_issuer_name(x509, X509_get_subject_name(issuer == NULL ? x509 : issuer)) != 1
-        || !set_key(x509, spec) || !put_extensions(x509, spec, issuer, err)
-        || X509_sign(x509, issuer_key, x509_digest_of(issuer_key)) == 0) {
-        (void)err_set(err, ERR_SERVER_INTERNAL, "could not make a certificate");
-        (void)err_cause_openssl(err);
-        return NULL;
-    }
-    return TAKE(x509);
+    return x509_make_der(spec, issuer, issuer_key, &der, &len, serial, err)
+               ? x509_from_der(der, len, err)
+               : NULL;
 }

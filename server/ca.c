@@ -13,6 +13,7 @@
 #define BACKDATE_S 60               /* relying parties' clocks may be a little behind */
 #define PAST_MAX_S DAY_S            /* how far back an order's own notBefore may lie */
 #define TLS_ADDRESSES_MAX 16
+#define CHAIN_TEXT_MAX (64 * 1024)
 
 struct ca {
     struct ca_state state;
@@ -88,21 +89,21 @@ static struct x509_spec spec_new(const struct ca *ca) {
     };
 }
 
-static char *chain_text(const struct ca *ca, X509 *leaf, struct err *err) {
-    AUTO(free) char *pem = x509_pem(leaf, err);
+/* Make a certificate and its chain in PEM; caller owns, free(). */
+static char *chain_make(const struct ca *ca, const struct x509_spec *spec,
+                        char ret_serial[X509_SERIAL_SIZE], struct err *err) {
+    AUTO(buf_done) struct buf chain = buf_new(CHAIN_TEXT_MAX);
+    AUTO(free) unsigned char *der = NULL;
+    size_t len = 0;
 
-    if (pem == NULL) {
+    if (!x509_make_der(spec, ca->state.issuer, ca->state.issuer_key, &der, &len, ret_serial, err)) {
         return NULL;
     }
-    size_t leaf_len = strlen(pem), tail_len = strlen(ca->chain_tail);
-    char *chain = malloc(leaf_len + tail_len + 1);
-    if (chain == NULL) {
+    if (!x509_pem_add(&chain, der, len) || !buf_text(&chain, ca->chain_tail)) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for a chain");
         return NULL;
     }
-    memcpy(chain, pem, leaf_len);
-    memcpy(chain + leaf_len, ca->chain_tail, tail_len + 1);
-    return chain;
+    return buf_take(&chain);
 }
 
 static bool is_address(const char *text) {
@@ -169,6 +170,7 @@ bool ca_tls(struct ca *ca, const char *const *names, char **ret_chain_pem, char 
     AUTO(EVP_PKEY_free) EVP_PKEY *key = key_generate(KEY_P256, err);
     struct x509_names dns = {0};
     const char *ips[TLS_ADDRESSES_MAX + 1];
+    char serial[X509_SERIAL_SIZE];
     struct x509_spec spec = spec_new(ca);
     int64_t now_s = clock_now_s(ca->clock);
 
@@ -184,8 +186,7 @@ bool ca_tls(struct ca *ca, const char *const *names, char **ret_chain_pem, char 
     if (spec.not_after_s > ca->issuer_not_after_s) {
         spec.not_after_s = ca->issuer_not_after_s;
     }
-    AUTO(X509_free) X509 *leaf = x509_make(&spec, ca->state.issuer, ca->state.issuer_key, err);
-    AUTO(free) char *chain = leaf == NULL ? NULL : chain_text(ca, leaf, err);
+    AUTO(free) char *chain = chain_make(ca, &spec, serial, err);
     char *key_pem = chain == NULL ? NULL : key_text(key, err);
     if (key_pem == NULL) {
         return false;
@@ -257,23 +258,6 @@ static bool names_of(const struct ca_request *request, struct x509_names *ret, s
     return true;
 }
 
-static bool serial_text(X509 *x509, char ret[X509_SERIAL_SIZE], struct err *err) {
-    static const char digits[] = "0123456789abcdef";
-    const ASN1_INTEGER *serial = X509_get0_serialNumber(x509);
-    const unsigned char *data = ASN1_STRING_get0_data(serial);
-    size_t len = (size_t)ASN1_STRING_length(serial);
-
-    if (len == 0 || len * 2 >= X509_SERIAL_SIZE) {
-        return err_set(err, ERR_SERVER_INTERNAL, "the serial has a wrong length");
-    }
-    for (size_t i = 0; i < len; i++) {
-        ret[2 * i] = digits[data[i] >> 4];
-        ret[2 * i + 1] = digits[data[i] & 15];
-    }
-    ret[2 * len] = '\0';
-    return true;
-}
-
 bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_certificate *ret,
               struct err *err) {
     const struct profile *profile = request->profile;
@@ -290,15 +274,12 @@ bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_certifi
     spec.types = profile->nf ? &request->nftypes : NULL;
     spec.eku = profile->eku;
     spec.key = request->csr->key;
-    spec.write_only = true;
-    AUTO(X509_free) X509 *leaf = x509_make(&spec, ca->state.issuer, ca->state.issuer_key, err);
-    if (leaf == NULL || !serial_text(leaf, made.serial, err)
-        || !key_spki_sha256(request->csr->key, made.spki_sha256, err)) {
+    if (!key_spki_sha256(spec.key, made.spki_sha256, err)) {
         return false;
     }
     made.not_before_s = spec.not_before_s;
     made.not_after_s = spec.not_after_s;
-    made.chain_pem = chain_text(ca, leaf, err);
+    made.chain_pem = chain_make(ca, &spec, made.serial, err);
     if (made.chain_pem == NULL) {
         return false;
     }
