@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <threads.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -12,6 +13,7 @@
 #include "common/utf8.h"
 
 #define LINE_MAX_OCTETS 1024
+#define NAME_MAX_OCTETS 80
 #define CUT "\xe2\x80\xa6" /* … */
 
 static const char *const level_names[] = {
@@ -34,26 +36,37 @@ bool log_level_parse(const char *name, enum log_level *ret) {
     return false;
 }
 
+/* Octets of printable ASCII text begins with. */
+static size_t plain(const char *text) {
+    size_t len = 0;
+
+    while (text[len] >= ' ' && text[len] <= '~') {
+        len++;
+    }
+    return len;
+}
+
 /* Copy text with every octet that could break a line or steer a terminal as \n or \xHH.
  * Returns the octets written, at most size; *ret_cut when something did not fit. */
 static size_t escape(const char *text, char *out, size_t size, bool *ret_cut) {
     size_t used = 0;
 
     *ret_cut = false;
-    while (*text != '\0') {
-        char piece[8];
-        size_t whole = utf8_len(text);
+    while (*text != '\0' && !*ret_cut) {
+        char hex[8];
+        size_t run = plain(text);
+        size_t whole = run != 0 ? run : utf8_len(text);
         size_t len = whole;
-        if (whole != 0) {
-            memcpy(piece, text, whole);
-        } else if (*text == '\n') {
-            len = (size_t)snprintf(piece, sizeof(piece), "\\n");
-        } else {
-            len = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*text);
+        const char *piece = text;
+        if (whole == 0) {
+            piece = hex;
+            len = *text == '\n'
+                      ? (size_t)snprintf(hex, sizeof(hex), "\\n")
+                      : (size_t)snprintf(hex, sizeof(hex), "\\x%02x", (unsigned char)*text);
         }
-        if (used + len > size) {
+        if (len > size - used) {
             *ret_cut = true;
-            break;
+            len = run == 0 ? 0 : size - used; /* ASCII may end anywhere */
         }
         memcpy(out + used, piece, len);
         used += len;
@@ -62,17 +75,42 @@ static size_t escape(const char *text, char *out, size_t size, bool *ret_cut) {
     return used;
 }
 
+/* Append text, at most max octets of it. */
+static char *put(char *at, const char *text, size_t max) {
+    size_t len = strnlen(text, max);
+    return (char *)memcpy(at, text, len) + len;
+}
+
+/* "ts=… level=… room=… event=… ", without printf and with the second's text kept: a line costs a
+ * third.  Returns the octets written. */
+static size_t put_head(char *line, enum log_level level, const char *room, const char *event) {
+    static thread_local uint64_t kept_s = UINT64_MAX;
+    static thread_local char kept[CLOCK_TEXT_SIZE];
+    uint64_t now_us = clock_wall_us();
+    char *at = put(line, "ts=", 3);
+
+    if (now_us / 1000000 != kept_s) {
+        kept_s = now_us / 1000000;
+        clock_text(now_us, kept);
+    }
+    at = put(at, kept, 19);
+    *at++ = '.';
+    for (unsigned unit = 100000; unit > 0; unit /= 10) {
+        *at++ = (char)('0' + now_us / unit % 10);
+    }
+    at = put(put(at, "Z level=", 8), level_names[level], NAME_MAX_OCTETS);
+    at = put(put(at, " room=", 6), room, NAME_MAX_OCTETS);
+    at = put(put(at, " event=", 7), event, NAME_MAX_OCTETS);
+    *at++ = ' ';
+    return (size_t)(at - line);
+}
+
 void log_line(enum log_level level, const char *room, const char *event, const char *fmt, ...) {
     if (level > log_level_get()) {
         return;
     }
-    char ts[CLOCK_TEXT_SIZE];
-    uint64_t now_us = clock_wall_us();
-    clock_text(now_us, ts);
     char line[LINE_MAX_OCTETS];
-    int head = snprintf(line, sizeof(line), "ts=%.19s.%06uZ level=%s room=%.40s event=%.80s ", ts,
-                        (unsigned)(now_us % 1000000), level_names[level], room, event);
-    size_t used = head < 0 ? 0 : (size_t)head;
+    size_t used = put_head(line, level, room, event);
 
     char text[LINE_MAX_OCTETS];
     va_list args;
