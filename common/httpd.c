@@ -250,8 +250,7 @@ static bool daemon_start(struct httpd *httpd, struct err *err) {
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG
                      | (options->many_idle ? MHD_USE_EPOLL : MHD_USE_POLL);
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->cert_pem},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->key_pem},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_certificate_callback()},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)tls_priorities},
         {MHD_OPTION_END, 0, NULL},
     };
@@ -306,7 +305,8 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err) 
     (void)pthread_mutex_init(&httpd->lock, NULL);
     (void)pthread_cond_init(&httpd->drained, NULL);
     if (options->cert_pem != NULL) {
-        httpd->tls = tls_listener_new(options->client_trust_pem, options->clock, err);
+        httpd->tls = tls_listener_new(options->cert_pem, options->key_pem,
+                                      options->client_trust_pem, options->clock, err);
         if (httpd->tls == NULL) {
             return NULL;
         }

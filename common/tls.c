@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/tls_credentials.h"
 
 #define TLS_CHAIN_MAX 8 /* certificates a client may send */
 
@@ -19,6 +20,7 @@ const char *const tls_cipher_suites =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 struct tls_listener {
+    struct tls_credentials *credentials;
     gnutls_datum_t ticket_key;
     X509_STORE *trust; /* NULL: no client certificates */
     const struct clock *clock;
@@ -26,7 +28,8 @@ struct tls_listener {
     atomic_uint_fast64_t refused;
 };
 
-struct tls_listener *tls_listener_new(const char *client_trust_pem, const struct clock *clock,
+struct tls_listener *tls_listener_new(const char *cert_pem, const char *key_pem,
+                                      const char *client_trust_pem, const struct clock *clock,
                                       struct err *err) {
     AUTO(tls_listener_free) struct tls_listener *listener = calloc(1, sizeof(*listener));
 
@@ -36,6 +39,10 @@ struct tls_listener *tls_listener_new(const char *client_trust_pem, const struct
     }
     listener->real = clock_real();
     listener->clock = clock != NULL ? clock : &listener->real;
+    listener->credentials = tls_credentials_new(cert_pem, key_pem, err);
+    if (listener->credentials == NULL) {
+        return NULL;
+    }
     int code = gnutls_session_ticket_key_generate(&listener->ticket_key);
     if (code < 0) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "could not make a session ticket key");
@@ -64,6 +71,7 @@ void tls_listener_free(struct tls_listener *listener) {
         gnutls_memset(listener->ticket_key.data, 0, listener->ticket_key.size);
         gnutls_free(listener->ticket_key.data);
     }
+    tls_credentials_free(listener->credentials);
     X509_STORE_free(listener->trust);
     free(listener);
 }
@@ -174,6 +182,25 @@ void tls_session_prepare(struct tls_peer *peer, void *session) {
     gnutls_session_set_verify_function(session, on_verify);
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_PKT, GNUTLS_HOOK_PRE,
                                        on_certificate);
+}
+
+static int on_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+                       gnutls_pcert_st **ret_chain, unsigned *ret_count,
+                       gnutls_ocsp_data_st **ret_ocsp, unsigned *ret_ocsp_count,
+                       gnutls_privkey_t *ret_key, unsigned *ret_flags) {
+    const struct tls_peer *peer = gnutls_session_get_ptr(session);
+
+    (void)info;
+    *ret_ocsp = NULL;
+    *ret_ocsp_count = 0;
+    *ret_flags = 0; /* GnuTLS frees nothing of it */
+    tls_credentials_show(peer->listener->credentials, ret_chain, ret_count, ret_key);
+    return 0;
+}
+
+void *tls_certificate_callback(void) {
+    gnutls_certificate_retrieve_function3 *callback = on_retrieve;
+    return (void *)callback;
 }
 
 bool tls_session_accepted(struct tls_peer *peer, void *session) {

@@ -16,9 +16,11 @@ extern const char *const tls_cipher_suites; /* OpenSSL, TLS 1.3 */
 /* What a listener keeps for its handshakes: ticket key, trust anchors, refusals. */
 struct tls_listener;
 
-/* client_trust_pem   anchors for client certificates; NULL: clients show none.
- * clock              borrowed for the life; NULL: real time. */
-struct tls_listener *tls_listener_new(const char *client_trust_pem, const struct clock *clock,
+/* cert_pem, key_pem   what it shows of itself, the leaf first.
+ * client_trust_pem    anchors for client certificates; NULL: clients show none.
+ * clock               borrowed for the life; NULL: real time. */
+struct tls_listener *tls_listener_new(const char *cert_pem, const char *key_pem,
+                                      const char *client_trust_pem, const struct clock *clock,
                                       struct err *err);
 void tls_listener_free(struct tls_listener *listener);
 AUTO_DEFINE(struct tls_listener, tls_listener_free)
@@ -38,6 +40,9 @@ void tls_peer_done(struct tls_peer *peer);
 /* Before the handshake: tickets, and the demand for a certificate.  session is gnutls_session_t;
  * the peer outlives it and is found by it. */
 void tls_session_prepare(struct tls_peer *peer, void *session);
+
+/* For MHD_OPTION_HTTPS_CERT_CALLBACK2: shows what the session's listener has. */
+void *tls_certificate_callback(void);
 
 /* Before each request: true when the peer is accepted.  The verification callback does not run on
  * resumption, so a resumed session's certificate is read and verified here. */
