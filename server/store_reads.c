@@ -175,7 +175,16 @@ static bool order_read(sqlite3_stmt *row, void *ret, struct err *err) {
 
 bool store_order_get(struct store *store, const char *account, const char *id, struct order *ret,
                      struct err *err) {
-    return take_get(store, SQL_ORDER_GET, account, id, order_read, ret, err);
+    uint64_t seen = 0;
+
+    if (store_cache_order_get(store->cache, account, id, ret, &seen)) {
+        return true;
+    }
+    if (!take_get(store, SQL_ORDER_GET, account, id, order_read, ret, err)) {
+        return false;
+    }
+    store_cache_order_put(store->cache, ret, seen);
+    return true;
 }
 
 static void types_read(const char *text, struct nftypes *types) {
@@ -227,7 +236,16 @@ static bool authz_read(sqlite3_stmt *row, void *ret, struct err *err) {
 
 bool store_authz_get(struct store *store, const char *account, const char *id, struct authz *ret,
                      struct err *err) {
-    return take_get(store, SQL_AUTHZ_GET, account, id, authz_read, ret, err);
+    uint64_t seen = 0;
+
+    if (store_cache_authz_get(store->cache, account, id, ret, &seen)) {
+        return true;
+    }
+    if (!take_get(store, SQL_AUTHZ_GET, account, id, authz_read, ret, err)) {
+        return false;
+    }
+    store_cache_authz_put(store->cache, ret, seen);
+    return true;
 }
 
 static bool certificate_read(sqlite3_stmt *row, void *ret, struct err *err) {
@@ -255,7 +273,8 @@ static bool certificate_read(sqlite3_stmt *row, void *ret, struct err *err) {
 
 bool store_certificate_get(struct store *store, const char *serial, struct certificate *ret,
                            struct err *err) {
-    return take_get(store, SQL_CERTIFICATE_GET, serial, NULL, certificate_read, ret, err);
+    return store_cache_certificate_take(store->cache, serial, ret)
+           || take_get(store, SQL_CERTIFICATE_GET, serial, NULL, certificate_read, ret, err);
 }
 
 /* What a walk does with each row. */

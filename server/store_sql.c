@@ -260,7 +260,8 @@ struct store *store_sql_open(const char *path, bool shared, int64_t now_s, struc
     store->shared = shared;
     store->counts.healthy = true;
     store->path = strdup(path);
-    store->writer = store->path == NULL ? NULL : conn_new(path, err);
+    store->cache = store_cache_new(shared ? STORE_CACHE_SLOTS : 0, err);
+    store->writer = store->path == NULL || store->cache == NULL ? NULL : conn_new(path, err);
     if (store->writer == NULL || !prepare(store, now_s, err) || !store_writer_start(store, err)) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for the store");
         return NULL;
@@ -279,6 +280,7 @@ void store_close(struct store *store) {
         conn_free(conn);
     }
     conn_free(store->writer);
+    store_cache_free(store->cache);
     free(store->path);
     (void)pthread_cond_destroy(&store->wake);
     (void)pthread_mutex_destroy(&store->lock);

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "server/store.h"
+#include "server/store_cache.h"
 
 /* shared   the file is read through connections of their own; false: everybody shares the one. */
 struct store *store_sql_open(const char *path, bool shared, int64_t now_s, struct err *err);
@@ -55,6 +56,7 @@ struct conn {
 struct store {
     char *path;
     bool shared;
+    struct store_cache *cache; /* asked before a connection is */
     struct conn *writer;
     pthread_mutex_t writing; /* not shared: taken for each batch and each reading */
 

@@ -126,6 +126,9 @@ static void *writer(void *ctx) {
         started_us = clock_wall_us();
         (void)pthread_mutex_lock(&store->writing);
         bool done = batch_run(store, batch, &lost);
+        if (done) {
+            store_cache_commit(store->cache, batch);
+        }
         (void)pthread_mutex_unlock(&store->writing);
         (void)pthread_mutex_lock(&store->lock);
         store->counts.healthy = done;

@@ -163,7 +163,8 @@ __attribute__((unused)) static bool use_token(const char *jti, const char *accou
     return store_write(store, &tx, &err);
 }
 
-/* Run tests for the disk (_i 0) and the memory (_i 1), and those for the disk alone. */
+/* Run tests for the disk (_i 0), whose answers come from the cache where it can, and the memory
+ * (_i 1), whose never do; and those for the disk alone. */
 __attribute__((unused)) static int store_suite(const char *name, const TTest *const *both,
                                                size_t both_count, const TTest *const *disk,
                                                size_t disk_count) {
