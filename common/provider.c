@@ -16,8 +16,9 @@
 #define PROVIDER_KEPT_MAX 32 /* algorithms of one operation */
 
 /* The default provider, whole, lives in a library context of its own and does the work; the
- * process's context sees it through a provider that leaves out most key types, decoders and
- * ciphers.  Its own fetches (random numbers, digests) stay in its context. */
+ * process's context sees it through a provider that leaves out what is not used.  Each name less
+ * counts: OpenSSL walks over all algorithms and all names for every certificate and SSL_CTX.  Its
+ * own fetches (random numbers, digests) stay in its context. */
 struct filter {
     int operation;
     const char *const *names; /* first name of each kept algorithm; NULL ends */
@@ -26,7 +27,15 @@ struct filter {
 
 static const char *const keys[] = {"EC",   "RSA",  "RSA-PSS",  "ED25519", "X25519",
                                    "HMAC", "HKDF", "TLS1-PRF", NULL};
-static const char *const decoders[] = {"EC", "RSA", "ED25519", "DER", NULL};
+/* none for PEM and encrypted keys: the older reader of private keys in PEM does without */
+static const char *const decoders[] = {"EC", "RSA", "ED25519", NULL};
+/* MD5 and MD5-SHA1 for nothing: libssl looks for them, and to find nothing costs it more */
+static const char *const digests[] = {"SHA1",     "SHA2-224", "SHA2-256", "SHA2-384",
+                                      "SHA2-512", "MD5",      "MD5-SHA1", NULL};
+static const char *const macs[] = {"HMAC", NULL};
+static const char *const kdfs[] = {"HKDF", "TLS13-KDF", "TLS1-PRF", "PBKDF2", NULL};
+static const char *const signatures[] = {"ECDSA", "RSA", "ED25519", "HMAC", NULL};
+static const char *const exchanges[] = {"ECDH", "X25519", "HKDF", "TLS1-PRF", NULL};
 /* TLS 1.2 and 1.3 by TS 33.210, session tickets, the client's vault, the server's nonces, and key
  * files that are encrypted, to tell them from broken ones */
 static const char *const ciphers[] = {
@@ -40,6 +49,11 @@ static struct filter filters[] = {
     {.operation = OSSL_OP_KEYMGMT, .names = keys},
     {.operation = OSSL_OP_DECODER, .names = decoders},
     {.operation = OSSL_OP_CIPHER, .names = ciphers},
+    {.operation = OSSL_OP_DIGEST, .names = digests},
+    {.operation = OSSL_OP_MAC, .names = macs},
+    {.operation = OSSL_OP_KDF, .names = kdfs},
+    {.operation = OSSL_OP_SIGNATURE, .names = signatures},
+    {.operation = OSSL_OP_KEYEXCH, .names = exchanges},
 };
 static OSSL_PROVIDER *whole, *trimmed; /* for the life of the process */
 
@@ -145,8 +159,10 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
 }
 
 static void trim(void) {
+    /* the names of ciphers from before providers would count, too; only to write encrypted keys
+     * needs them */
+    bool filled = OPENSSL_init_crypto(OPENSSL_INIT_NO_ADD_ALL_CIPHERS, NULL) == 1;
     OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
-    bool filled = true;
 
     whole = library != NULL ? OSSL_PROVIDER_load(library, "default") : NULL;
     for (size_t i = 0; whole != NULL && i < COUNT(filters); i++) {

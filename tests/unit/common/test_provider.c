@@ -1,10 +1,12 @@
 #include "common/provider.h"
 
+#include <openssl/kdf.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 
 #include "common/ossl.h"
+#include "common/tls.h"
 #include "suite.h"
 
 static EVP_PKEY *make(const char *type, size_t parameter) {
@@ -75,6 +77,7 @@ END_TEST
 
 START_TEST(an_encrypted_key_opens_with_its_password) {
     provider_trim();
+    ck_assert_int_ne(EVP_add_cipher(EVP_aes_256_cbc()), 0); /* to write one, as nobody here does */
     AUTO(EVP_PKEY_free) EVP_PKEY *key = make("EC", 256);
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
     ck_assert_int_eq(
@@ -104,6 +107,11 @@ START_TEST(what_is_never_used_is_not_offered) {
     for (size_t i = 0; i < COUNT(keys); i++) {
         offered(keys[i], ciphers[i], false);
     }
+    ck_assert_ptr_null(EVP_MD_fetch(NULL, "SHA3-256", NULL));
+    ck_assert_ptr_null(EVP_MAC_fetch(NULL, "KMAC-128", NULL));
+    ck_assert_ptr_null(EVP_KDF_fetch(NULL, "SCRYPT", NULL));
+    ck_assert_ptr_null(EVP_SIGNATURE_fetch(NULL, "ED448", NULL));
+    ck_assert_ptr_null(EVP_KEYEXCH_fetch(NULL, "DH", NULL));
     offered("EC", "AES-256-GCM", true);
     offered("X25519", "ChaCha20-Poly1305", true);
     ck_assert_int_eq(OSSL_PROVIDER_available(NULL, "default"), 0);
@@ -122,9 +130,11 @@ static bool shake(SSL *client, SSL *server) {
     return false;
 }
 
-static void handshake(int version, const char *group, size_t curve) {
-    AUTO(EVP_PKEY_free) EVP_PKEY *key = make("EC", curve);
-    AUTO(X509_free) X509 *x509 = certify(key, EVP_sha256());
+static void handshake(int version, const char *group, const char *type, size_t parameter,
+                      const char *suite) {
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = make(type, parameter);
+    AUTO(X509_free)
+    X509 *x509 = certify(key, strcmp(type, "ED25519") == 0 ? NULL : EVP_sha256());
     SSL_CTX *near = SSL_CTX_new(TLS_client_method()); /* verifies nothing */
     SSL_CTX *far = SSL_CTX_new(TLS_server_method());
     BIO *one, *other;
@@ -133,6 +143,8 @@ static void handshake(int version, const char *group, size_t curve) {
     ck_assert_int_eq(SSL_CTX_use_PrivateKey(far, key), 1);
     ck_assert_int_eq(SSL_CTX_set_max_proto_version(near, version), 1);
     ck_assert_int_eq(SSL_CTX_set1_groups_list(near, group), 1);
+    ck_assert_int_eq(SSL_CTX_set_ciphersuites(near, suite), 1);
+    ck_assert_int_eq(SSL_CTX_set_cipher_list(near, tls_cipher_list), 1);
     SSL *client = SSL_new(near);
     SSL *server = SSL_new(far);
     ck_assert_int_eq(BIO_new_bio_pair(&one, 0, &other, 0), 1);
@@ -148,21 +160,28 @@ static void handshake(int version, const char *group, size_t curve) {
     SSL_CTX_free(far);
 }
 
-START_TEST(tls_knows_the_groups_of_its_keys_and_no_other) {
+START_TEST(tls_knows_the_keys_and_groups_and_no_other) {
     static const char *const kept[] = {"X25519", "P-384", "P-521"};
     static const char *const left_out[] = {"X448", "ffdhe2048"};
 
     provider_trim();
     for (size_t i = 0; i < COUNT(kept); i++) {
-        handshake(TLS1_3_VERSION, kept[i], 256);
+        handshake(TLS1_3_VERSION, kept[i], "EC", 256, tls_cipher_suites);
         char with_key[32]; /* TLS 1.2: the key's curve among the groups */
         (void)snprintf(with_key, sizeof(with_key), "%s:P-256", kept[i]);
-        handshake(TLS1_2_VERSION, with_key, 256);
+        handshake(TLS1_2_VERSION, with_key, "EC", 256, tls_cipher_suites);
     }
-    handshake(TLS1_3_VERSION, "P-256", 256);
-    handshake(TLS1_2_VERSION, "P-256", 256);
-    handshake(TLS1_3_VERSION, "X25519", 521);
-    handshake(TLS1_2_VERSION, "X25519:P-521", 521);
+    handshake(TLS1_3_VERSION, "P-256", "EC", 256, tls_cipher_suites);
+    handshake(TLS1_2_VERSION, "P-256", "EC", 256, tls_cipher_suites);
+    handshake(TLS1_3_VERSION, "X25519", "EC", 521, tls_cipher_suites);
+    handshake(TLS1_2_VERSION, "X25519:P-521", "EC", 521, tls_cipher_suites);
+    handshake(TLS1_3_VERSION, "X25519", "EC", 384, tls_cipher_suites);
+    handshake(TLS1_3_VERSION, "X25519", "RSA", 2048, tls_cipher_suites);
+    handshake(TLS1_2_VERSION, "X25519", "RSA", 2048, tls_cipher_suites);
+    handshake(TLS1_3_VERSION, "X25519", "ED25519", 0, tls_cipher_suites);
+    handshake(TLS1_2_VERSION, "X25519", "ED25519", 0, tls_cipher_suites);
+    handshake(TLS1_3_VERSION, "X25519", "EC", 256, "TLS_AES_128_GCM_SHA256");
+    handshake(TLS1_3_VERSION, "X25519", "EC", 256, "TLS_CHACHA20_POLY1305_SHA256");
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     SSL *ssl = SSL_new(ctx);
     for (size_t i = 0; i < COUNT(left_out); i++) {
@@ -209,7 +228,7 @@ END_TEST
 int main(void) {
     const TTest *tests[] = {
         the_keys_of_this_system_are_read_and_used, an_encrypted_key_opens_with_its_password,
-        what_is_never_used_is_not_offered,         tls_knows_the_groups_of_its_keys_and_no_other,
+        what_is_never_used_is_not_offered,         tls_knows_the_keys_and_groups_and_no_other,
         threads_work_with_it_and_leave_nothing,
     };
     return suite_run("provider", tests, COUNT(tests));
