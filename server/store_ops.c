@@ -174,21 +174,31 @@ static bool authz_move(struct conn *conn, struct store_op *op, struct err *err) 
     return change(conn, statement, "authorization", err);
 }
 
-static bool order_authorised(struct conn *conn, struct store_op *op, struct err *err) {
-    sqlite3_stmt *statement = store_statement(conn, SQL_ORDER_AUTHORISED, err);
+static bool order_count_down(struct conn *conn, enum sql which, const struct store_op *op,
+                             bool *ret_done, struct err *err) {
+    sqlite3_stmt *statement = store_statement(conn, which, err);
+    int changed = 0;
 
     if (statement == NULL) {
         return false;
     }
     store_bind_text(statement, 1, op->account);
     store_bind_text(statement, 2, op->order);
-    int outcome = sqlite3_step(statement);
-    op->ret_ready = outcome == SQLITE_ROW && sqlite3_column_int(statement, 0) == ORDER_READY;
-    if (outcome != SQLITE_ROW && outcome != SQLITE_DONE) { /* DONE: no longer pending */
-        (void)store_fail(conn, err);
+    if (!store_run(conn, statement, &changed, err)) {
+        return false;
     }
-    (void)sqlite3_reset(statement);
-    return err->kind == ERR_NONE;
+    *ret_done = changed == 1;
+    return true;
+}
+
+/* The last authorization, or else one of several, or else the order is no longer pending.  Two
+ * statements: RETURNING costs more than both. */
+static bool order_authorised(struct conn *conn, struct store_op *op, struct err *err) {
+    bool counted = false;
+
+    op->ret_ready = false;
+    return order_count_down(conn, SQL_ORDER_READY, op, &op->ret_ready, err)
+           && (op->ret_ready || order_count_down(conn, SQL_ORDER_AUTHORISED, op, &counted, err));
 }
 
 static bool order_fail(struct conn *conn, struct store_op *op, struct err *err) {

@@ -73,9 +73,11 @@ static const char *const texts[] = {
         " types = coalesce(?6, types), token_exp_s = coalesce(?7, token_exp_s)"
         " WHERE account = ?1 AND id = ?2 AND status = ?3",
     [SQL_ORDER_AUTHORISED] =
-        "UPDATE orders SET authz_left = authz_left - 1,"
-        " status = CASE WHEN authz_left = 1 THEN 1 ELSE 0 END"
-        " WHERE account = ?1 AND id = ?2 AND status = 0 RETURNING status",
+        "UPDATE orders SET authz_left = authz_left - 1"
+        " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left > 1",
+    [SQL_ORDER_READY] =
+        "UPDATE orders SET authz_left = 0, status = 1"
+        " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left = 1",
     [SQL_ORDER_FAIL] =
         "UPDATE orders SET status = 4, error = ?3 WHERE account = ?1 AND id = ?2 AND " ORDER_OPEN,
     [SQL_ORDER_MOVE] =
