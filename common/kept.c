@@ -5,12 +5,15 @@
 #include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <threads.h>
 
 #include "common/ossl.h"
+
+#define VERIFY_PLACES 4
 
 /* What one thread keeps. */
 struct kept {
@@ -19,7 +22,6 @@ struct kept {
     EVP_PKEY_CTX *import[KEPT_IMPORT__COUNT];
     EVP_PKEY_CTX *generate[KEY__COUNT];
     EVP_PKEY *groups[KEY__COUNT]; /* parameters alone, to copy */
-    EVP_PKEY_CTX *verify[KEPT_VERIFY_MAX];
     OSSL_DECODER_CTX *decoder[KEPT_FORM__COUNT];
     EVP_PKEY *decoded; /* where the decoders put their key */
 };
@@ -42,9 +44,6 @@ static void kept_free(void *place) {
     for (unsigned i = 0; i < COUNT(kept->generate); i++) {
         EVP_PKEY_CTX_free(kept->generate[i]);
         EVP_PKEY_free(kept->groups[i]);
-    }
-    for (unsigned i = 0; i < COUNT(kept->verify); i++) {
-        EVP_PKEY_CTX_free(kept->verify[i]);
     }
     for (unsigned i = 0; i < COUNT(kept->decoder); i++) {
         OSSL_DECODER_CTX_free(kept->decoder[i]);
@@ -116,36 +115,56 @@ void kept_md_ctx_done(void) {
     }
 }
 
-/* The context of a key, which holds a reference: a slot whose key has this address has this key. */
-static EVP_PKEY_CTX *verifier(EVP_PKEY *key) {
-    struct kept *kept = kept_mine();
-    const uint32_t mixed = (uint32_t)((uintptr_t)key >> 4) * UINT32_C(2654435761);
+/* The contexts of keys verified with last, for all threads: whoever uses one takes it out.  A key
+ * may be in any place of its row, and in several after being used at once. */
+static _Atomic(EVP_PKEY_CTX *) verifiers[KEPT_VERIFY_MAX / VERIFY_PLACES][VERIFY_PLACES];
 
-    if (kept == NULL) {
-        return NULL;
+static _Atomic(EVP_PKEY_CTX *) *row_of(const EVP_PKEY *key) {
+    const uint32_t mixed = (uint32_t)((uintptr_t)key >> 4) * UINT32_C(2654435761);
+    return verifiers[(mixed >> 16) % COUNT(verifiers)];
+}
+
+/* Into the first place; the others move on up to a free one, or the last is freed. */
+static void verifier_put(EVP_PKEY_CTX *ctx) {
+    _Atomic(EVP_PKEY_CTX *) *row = row_of(EVP_PKEY_CTX_get0_pkey(ctx));
+
+    for (unsigned i = 0; i < VERIFY_PLACES && ctx != NULL; i++) {
+        ctx = atomic_exchange(&row[i], ctx);
     }
-    EVP_PKEY_CTX **slot = &kept->verify[(mixed >> 16) % KEPT_VERIFY_MAX];
-    if (*slot != NULL && EVP_PKEY_CTX_get0_pkey(*slot) == key) {
-        return *slot;
+    EVP_PKEY_CTX_free(ctx);
+}
+
+/* A context of key, taken out or new; it holds a reference: one of this address is of this key. */
+static EVP_PKEY_CTX *verifier_take(EVP_PKEY *key) {
+    _Atomic(EVP_PKEY_CTX *) *row = row_of(key);
+
+    for (unsigned i = 0; i < VERIFY_PLACES; i++) {
+        EVP_PKEY_CTX *kept = atomic_exchange(&row[i], NULL);
+        if (kept != NULL && EVP_PKEY_CTX_get0_pkey(kept) == key) {
+            return kept;
+        }
+        if (kept != NULL) {
+            EVP_PKEY_CTX_free(atomic_exchange(&row[i], kept));
+        }
     }
     AUTO(EVP_PKEY_CTX_free) EVP_PKEY_CTX *made = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-    if (made == NULL || EVP_PKEY_verify_init(made) != 1) {
-        return NULL;
-    }
-    EVP_PKEY_CTX_free(*slot);
-    *slot = TAKE(made);
-    return *slot;
+    return made != NULL && EVP_PKEY_verify_init(made) == 1 ? TAKE(made) : NULL;
 }
 
 bool kept_verify(EVP_PKEY *key, enum kept_digest digest, const void *data, size_t len,
                  const unsigned char *signature, size_t signature_len) {
     unsigned char hash[EVP_MAX_MD_SIZE];
-    EVP_PKEY_CTX *ctx = verifier(key);
+    EVP_PKEY_CTX *ctx = verifier_take(key);
 
-    return ctx != NULL && kept_hash(digest, data, len, hash)
-           && EVP_PKEY_verify(ctx, signature, signature_len, hash,
-                              (size_t)EVP_MD_get_size(digests[digest]))
-                  == 1;
+    if (ctx == NULL) {
+        return false;
+    }
+    bool ok = kept_hash(digest, data, len, hash)
+              && EVP_PKEY_verify(ctx, signature, signature_len, hash,
+                                 (size_t)EVP_MD_get_size(digests[digest]))
+                     == 1;
+    verifier_put(ctx);
+    return ok;
 }
 
 bool kept_sign(EVP_PKEY *key, enum kept_digest digest, const void *data, size_t len,

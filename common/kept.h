@@ -24,8 +24,8 @@ void kept_md_ctx_done(void);
 
 /* ECDSA over the digest of data[len], signatures in DER; without the digest contexts above, which
  * cost a tenth of a signature.  The contexts of keys verified with last are kept, and with them the
- * keys, at most KEPT_VERIFY_MAX in a thread; no private key is. */
-#define KEPT_VERIFY_MAX 32
+ * keys, at most KEPT_VERIFY_MAX in the process; no private key is. */
+#define KEPT_VERIFY_MAX 256
 MUST_CHECK bool kept_verify(EVP_PKEY *key, enum kept_digest digest, const void *data, size_t len,
                             const unsigned char *signature, size_t signature_len);
 /* *ret_len: the room at signature, then its length. */

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,52 @@ START_TEST(a_kept_verifier_never_answers_for_another_key) {
 }
 END_TEST
 
+/* What the threads of a test share. */
+struct crowd {
+    EVP_PKEY *keys[8];
+    unsigned char signatures[8][80];
+    size_t lens[8];
+    atomic_uint wrong;
+};
+
+static void *verify_many(void *ctx) {
+    struct crowd *crowd = ctx;
+
+    for (unsigned i = 0; i < 400; i++) {
+        unsigned own = i % COUNT(crowd->keys), other = (i + 1) % COUNT(crowd->keys);
+        bool ok = kept_verify(crowd->keys[own], KEPT_SHA256, "text", 4, crowd->signatures[own],
+                              crowd->lens[own])
+                  && !kept_verify(crowd->keys[other], KEPT_SHA256, "text", 4,
+                                  crowd->signatures[own], crowd->lens[own]);
+        (void)atomic_fetch_add(&crowd->wrong, !ok);
+    }
+    ERR_clear_error();
+    return NULL;
+}
+
+START_TEST(threads_share_kept_verifiers) {
+    struct crowd crowd = {0};
+    pthread_t threads[4];
+
+    for (unsigned i = 0; i < COUNT(crowd.keys); i++) {
+        crowd.keys[i] = kept_generate(KEY_P256);
+        crowd.lens[i] = sizeof crowd.signatures[i];
+        ck_assert(
+            kept_sign(crowd.keys[i], KEPT_SHA256, "text", 4, crowd.signatures[i], &crowd.lens[i]));
+    }
+    for (unsigned i = 0; i < COUNT(threads); i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, verify_many, &crowd), 0);
+    }
+    for (unsigned i = 0; i < COUNT(threads); i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    }
+    ck_assert_uint_eq(atomic_load(&crowd.wrong), 0);
+    for (unsigned i = 0; i < COUNT(crowd.keys); i++) {
+        EVP_PKEY_free(crowd.keys[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_kept_signature_is_openssls_own) {
     static const struct {
         enum key_type type;
@@ -171,6 +218,7 @@ int main(void) {
     tcase_add_test(all, a_decoder_serves_again_after_a_failure);
     tcase_add_test(all, an_import_serves_again_after_a_failure);
     tcase_add_test(all, a_kept_verifier_never_answers_for_another_key);
+    tcase_add_test(all, threads_share_kept_verifiers);
     tcase_add_test(all, a_kept_signature_is_openssls_own);
     tcase_add_test(all, a_point_not_on_the_curve_is_no_key);
     tcase_add_test(all, each_thread_has_its_own_signing_context);
