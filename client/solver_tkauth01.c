@@ -101,7 +101,8 @@ static bool fetch_read(struct fetch *fetch, const struct httpc_answer *answer, s
         *err = (struct err){.kind = ERR_UPSTREAM, .detail = "the OAM's answer holds no token"};
         return false;
     }
-    AUTO(json_release) json_t *payload = json_pack("{s:s}", "tkauth", token);
+    AUTO(json_release)
+    json_t *payload = json_pack("{s:O}", "tkauth", json_object_get(json, "token"));
     fetch->task->payload = payload == NULL ? NULL : json_text(payload);
     return fetch->task->payload != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
 }
@@ -182,10 +183,10 @@ static char *fetch_body(const struct solver_task *task) {
         return NULL;
     }
     AUTO(json_release)
-    json_t *body =
-        json_pack("{s:{s:s,s:s,s:s,s:b},s:s}", "atc", "tktype",
-                  acme_identifier_name(task->identifier.type), "tkvalue", task->identifier.value,
-                  "fingerprint", fingerprint, "ca", 0, "cca", task->enrolment->cca);
+    json_t *body = json_pack(
+        "{s:{s:s,s:s,s:s,s:b},s:o}", "atc", "tktype", acme_identifier_name(task->identifier.type),
+        "tkvalue", task->identifier.value, "fingerprint", fingerprint, "ca", 0, "cca",
+        json_string_nocheck(task->enrolment->cca)); /* json_text refuses bad UTF-8 */
     return body == NULL ? NULL : json_text(body);
 }
 

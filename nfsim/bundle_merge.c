@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/json.h"
 #include "nfsim/bundle_file.h"
 
 const char *const merge_program[MERGE_PROGRAMS] = {"nfsim", "client", "server", "oam"};
@@ -74,12 +75,8 @@ static json_t *line_object(const char *line, size_t len) {
     if (len < 2 || len > MERGE_LINE_MAX || line[0] != '{' || line[len - 1] != '}') {
         return NULL;
     }
-    json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-    if (object != NULL && !json_is_object(object)) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+    struct err ignored = {0};
+    return json_read_object(line, len, &ignored);
 }
 
 static bool is_span(const json_t *span) {
@@ -232,14 +229,15 @@ static char *shorter_line(const char *line, size_t len, enum merge_form form) {
     for (enum merge_form each = MERGE_WHOLE; each < form; each++) {
         shorten(event, each + 1);
     }
-    return json_dumps(event, JSON_COMPACT);
+    return json_text(event);
 }
 
 static void events_measure(struct events *events, json_t *event, size_t len) {
     events->bytes[MERGE_WHOLE] += len + 1;
     for (enum merge_form form = MERGE_WHOLE + 1; form < MERGE_FORM__COUNT; form++) {
         shorten(event, form);
-        events->bytes[form] += json_dumpb(event, NULL, 0, JSON_COMPACT) + 1;
+        AUTO(free) char *text = json_text(event);
+        events->bytes[form] += (text == NULL ? 0 : strlen(text)) + 1;
     }
 }
 
