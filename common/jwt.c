@@ -69,19 +69,27 @@ static bool decode_standard(const char *text, size_t len, unsigned char **ret_de
     return b64_decode(copy, len, ret_der, ret_len, err);
 }
 
-/* A certificate of x5c: pinned itself when it is that one, which spares decoding it. */
-static X509 *x5c_entry(const unsigned char *der, size_t len, X509 *pinned, struct err *err) {
-    AUTO(ossl_free) unsigned char *known = NULL;
-    int known_len = pinned == NULL ? 0 : i2d_X509(pinned, &known);
+/* A certificate of x5c: pinned itself when it is that one, whose only text spares decoding it. */
+static X509 *x5c_entry(const json_t *entry, X509 *pinned, const char *pinned_text,
+                       struct err *err) {
+    AUTO(free) unsigned char *der = NULL;
+    const char *text = json_string_value(entry);
+    size_t text_len = json_string_length(entry), len = 0;
 
-    if (known_len > 0 && (size_t)known_len == len && memcmp(known, der, len) == 0) {
+    if (text == NULL) {
+        (void)err_set(err, ERR_MALFORMED, "x5c holds what is not a string");
+        return NULL;
+    }
+    if (pinned != NULL && strlen(pinned_text) == text_len
+        && memcmp(text, pinned_text, text_len) == 0) {
         return X509_up_ref(pinned) == 1 ? pinned : NULL;
     }
-    return x509_from_der(der, len, err);
+    return decode_standard(text, text_len, &der, &len, err) ? x509_from_der(der, len, err) : NULL;
 }
 
 /* RFC 7515 section 4.1.6.  Nothing after pinned matters. */
-static bool read_x5c(const json_t *header, X509 *pinned, X509_CHAIN **ret, struct err *err) {
+static bool read_x5c(const json_t *header, X509 *pinned, const char *pinned_text, X509_CHAIN **ret,
+                     struct err *err) {
     const json_t *list = json_object_get(header, "x5c");
 
     if (list == NULL) {
@@ -93,17 +101,8 @@ static bool read_x5c(const json_t *header, X509 *pinned, X509_CHAIN **ret, struc
     AUTO(chain_free) X509_CHAIN *chain = sk_X509_new_null();
     bool enough = false;
     for (size_t i = 0; i < json_array_size(list) && !enough; i++) {
-        const json_t *entry = json_array_get(list, i);
-        AUTO(free) unsigned char *der = NULL;
-        size_t len = 0;
-        if (!json_is_string(entry)) {
-            return err_set(err, ERR_MALFORMED, "x5c holds what is not a string");
-        }
-        if (!decode_standard(json_string_value(entry), json_string_length(entry), &der, &len,
-                             err)) {
-            return false;
-        }
-        AUTO(X509_free) X509 *x509 = x5c_entry(der, len, pinned, err);
+        AUTO(X509_free)
+        X509 *x509 = x5c_entry(json_array_get(list, i), pinned, pinned_text, err);
         if (x509 == NULL) {
             return false;
         }
@@ -117,10 +116,11 @@ static bool read_x5c(const json_t *header, X509 *pinned, X509_CHAIN **ret, struc
 }
 
 bool jwt_read(const char *text, size_t len, struct jwt *ret, struct err *err) {
-    return jwt_read_pinned(text, len, NULL, ret, err);
+    return jwt_read_pinned(text, len, NULL, NULL, ret, err);
 }
 
-bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, struct jwt *ret, struct err *err) {
+bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, const char *pinned_text,
+                     struct jwt *ret, struct err *err) {
     AUTO(jwt_done) struct jwt jwt = {0};
     struct jws_parts parts = {0};
     struct err inner = {0};
@@ -139,7 +139,7 @@ bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, struct jwt *ret
         || (jwt.claims =
                 json_read_object((const char *)jwt.parts->payload, jwt.parts->payload_len, &inner))
                == NULL
-        || !read_x5c(jwt.parts->header, pinned, &jwt.x5c, &inner)) {
+        || !read_x5c(jwt.parts->header, pinned, pinned_text, &jwt.x5c, &inner)) {
         return pass_on(err, ERR_MALFORMED, &inner);
     }
     *ret = jwt;
@@ -198,17 +198,17 @@ bool jwt_timely(const struct jwt *jwt, int64_t now_s, int64_t leeway_s, int64_t 
     return true;
 }
 
-/* One certificate for x5c. */
-static json_t *encode_standard(X509 *x509) {
+char *jwt_x5c_text(X509 *x509, struct err *err) {
     AUTO(ossl_free) unsigned char *der = NULL;
     int len = i2d_X509(x509, &der);
-    AUTO(free) unsigned char *text = len <= 0 ? NULL : malloc((size_t)(len + 2) / 3 * 4 + 1);
+    char *text = len <= 0 ? NULL : malloc((size_t)(len + 2) / 3 * 4 + 1);
 
     if (text == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "no memory");
         return NULL;
     }
-    int text_len = EVP_EncodeBlock(text, der, len);
-    return json_stringn((const char *)text, (size_t)text_len);
+    (void)EVP_EncodeBlock((unsigned char *)text, der, len);
+    return text;
 }
 
 /* The protected header; caller owns. */
@@ -221,7 +221,8 @@ static json_t *new_header(enum jws_alg alg, X509_CHAIN *chain, struct err *err) 
         json_t *list = json_array();
         ok = ok && json_object_set_new(header, "x5c", list) == 0;
         for (int i = 0; ok && i < sk_X509_num(chain); i++) {
-            ok = json_array_append_new(list, encode_standard(sk_X509_value(chain, i))) == 0;
+            AUTO(free) char *text = jwt_x5c_text(sk_X509_value(chain, i), err);
+            ok = text != NULL && json_array_append_new(list, json_string(text)) == 0;
         }
     }
     if (!ok) {

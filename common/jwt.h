@@ -24,8 +24,10 @@ MUST_CHECK bool jwt_read(const char *text, size_t len, struct jwt *ret, struct e
 
 /* As jwt_read; ret->x5c ends with pinned (borrowed; NULL: none) when that is among x5c: it is not
  * decoded again, which is most of the cost of reading, and what follows it is not looked at. */
-MUST_CHECK bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, struct jwt *ret,
-                                struct err *err);
+MUST_CHECK bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, const char *pinned_text,
+                                struct jwt *ret, struct err *err);
+/* A certificate as x5c has it: the pinned_text of pinned.  Caller owns, free(). */
+char *jwt_x5c_text(X509 *x509, struct err *err);
 
 /* ERR_UNAUTHORIZED when the signature is not key's. */
 MUST_CHECK bool jwt_verify(const struct jwt *jwt, EVP_PKEY *key, struct err *err);

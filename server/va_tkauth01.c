@@ -13,6 +13,7 @@
 
 struct va_tkauth01 {
     struct x509_cert cert; /* x509 NULL: there is no Token Authority */
+    char *text;            /* cert as x5c has it */
     EVP_PKEY *key;         /* borrowed from cert */
     X509_STORE *trust;     /* cert alone */
 };
@@ -26,6 +27,10 @@ static bool pin(struct va_tkauth01 *tkauth01, X509_CHAIN *authority, struct err 
     tkauth01->key = X509_get0_pubkey(tkauth01->cert.x509);
     if (tkauth01->key == NULL) {
         return err_set(err, ERR_CONFIG, "the Token Authority's key cannot be read");
+    }
+    tkauth01->text = jwt_x5c_text(first, err);
+    if (tkauth01->text == NULL) {
+        return false;
     }
     /* Only the first: whoever issued it may issue other certificates too. */
     AUTO(chain_free) X509_CHAIN *alone = sk_X509_new_null();
@@ -61,6 +66,7 @@ void va_tkauth01_free(struct va_tkauth01 *tkauth01) {
     }
     x509_cert_done(&tkauth01->cert);
     X509_STORE_free(tkauth01->trust);
+    free(tkauth01->text);
     free(tkauth01);
 }
 
@@ -84,7 +90,7 @@ static bool parse(const struct va_tkauth01 *tkauth01, const char *text, struct j
                   struct err *err) {
     struct err why = {0};
 
-    if (jwt_read_pinned(text, strlen(text), tkauth01->cert.x509, ret, &why)) {
+    if (jwt_read_pinned(text, strlen(text), tkauth01->cert.x509, tkauth01->text, ret, &why)) {
         return true;
     }
     /* alg none and foreign algorithms are refusals, the rest is shape */

@@ -51,6 +51,30 @@ START_TEST(a_token_comes_back_and_verifies_only_under_its_key) {
 }
 END_TEST
 
+START_TEST(a_pinned_certificate_is_not_decoded_again_and_no_other_is_taken_for_it) {
+    struct err err = {0};
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = new_key();
+    AUTO(chain_free) X509_CHAIN *chain = new_chain(key), *other = new_chain(key);
+    X509 *own = sk_X509_value(chain, 0), *pinned = sk_X509_value(other, 0);
+    AUTO(free) char *pinned_text = jwt_x5c_text(pinned, &err);
+    AUTO(json_release) json_t *claims = json_pack("{s:s}", "jti", "1");
+    AUTO(jwt_done) struct jwt alone = {0};
+    AUTO(jwt_done) struct jwt among = {0};
+
+    AUTO(free) char *without = jwt_sign(key, chain, claims, &err);
+    ck_assert(jwt_read_pinned(without, strlen(without), pinned, pinned_text, &alone, &err));
+    ck_assert_int_eq(X509_cmp(sk_X509_value(alone.x5c, 0), own), 0);
+    (void)X509_up_ref(pinned);
+    (void)X509_up_ref(own);
+    ck_assert_int_eq(sk_X509_push(chain, pinned), 2);
+    ck_assert_int_eq(sk_X509_push(chain, own), 3);
+    AUTO(free) char *with = jwt_sign(key, chain, claims, &err);
+    ck_assert(jwt_read_pinned(with, strlen(with), pinned, pinned_text, &among, &err));
+    ck_assert_int_eq(sk_X509_num(among.x5c), 2); /* it ends with the pinned one */
+    ck_assert_ptr_eq(sk_X509_value(among.x5c, 1), pinned);
+}
+END_TEST
+
 START_TEST(a_mac_never_verifies_as_a_token) {
     struct err err = {0};
     AUTO(EVP_PKEY_free) EVP_PKEY *key = new_key();
@@ -199,6 +223,7 @@ int main(void) {
     suite_add_tcase(suite, all);
     tcase_set_timeout(all, 30);
     tcase_add_test(all, a_token_comes_back_and_verifies_only_under_its_key);
+    tcase_add_test(all, a_pinned_certificate_is_not_decoded_again_and_no_other_is_taken_for_it);
     tcase_add_test(all, a_mac_never_verifies_as_a_token);
     tcase_add_loop_test(all, a_bad_header_or_payload_is_malformed, 0, (int)COUNT(bad));
     tcase_add_loop_test(all, another_form_is_malformed, 0, (int)COUNT(forms));
