@@ -1,5 +1,6 @@
 #include "server/wfe_request.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,8 +100,11 @@ bool request_fail(struct request *request, enum err_kind kind, const char *detai
 
 static void url_print(const struct request *request, char *text, size_t size, const char *fmt,
                       va_list args) {
-    int len = snprintf(text, size, "%s", request->base);
-    (void)vsnprintf(text + len, size - (size_t)len, fmt, args);
+    size_t len = strlen(request->base);
+
+    assert(len < size);
+    memcpy(text, request->base, len);
+    (void)vsnprintf(text + len, size - len, fmt, args);
 }
 
 void request_url(const struct request *request, char *text, size_t size, const char *fmt, ...) {
@@ -121,15 +125,16 @@ json_t *request_url_new(const struct request *request, const char *fmt, ...) {
 
 void request_header_url(struct request *request, const char *name, const char *rel, const char *fmt,
                         ...) {
-    char url[URL_MAX], link[URL_MAX + 32];
+    char link[URL_MAX + 32] = "<";
     va_list args;
     va_start(args, fmt);
-    url_print(request, url, sizeof(url), fmt, args);
+    url_print(request, link + 1, URL_MAX, fmt, args);
     va_end(args);
     if (rel != NULL) {
-        (void)snprintf(link, sizeof(link), "<%s>;rel=\"%s\"", url, rel);
+        size_t len = strlen(link);
+        (void)snprintf(link + len, sizeof(link) - len, ">;rel=\"%s\"", rel);
     }
-    httpd_header_add(request->exchange, name, rel == NULL ? url : link);
+    httpd_header_add(request->exchange, name, rel == NULL ? link + 1 : link);
 }
 
 bool request_defer(struct request *request) {
