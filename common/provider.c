@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/p256_decoder.h"
 
 #define PROVIDER_NAME "nfacme"
 #define PROVIDER_KEPT_MAX 32 /* algorithms of one operation */
@@ -75,6 +76,11 @@ static bool wanted(const OSSL_ALGORITHM *algorithm, const char *const *names) {
     return *names != NULL;
 }
 
+static bool is_ec_spki(const struct filter *filter, const OSSL_ALGORITHM *algorithm) {
+    return filter->operation == OSSL_OP_DECODER && strcmp(algorithm->algorithm_names, "EC") == 0
+           && strstr(algorithm->property_definition, "structure=SubjectPublicKeyInfo") != NULL;
+}
+
 static bool filter_fill(struct filter *filter) {
     int uncached = 0;
     size_t count = 0;
@@ -83,7 +89,11 @@ static bool filter_fill(struct filter *filter) {
 
     for (; algorithm != NULL && algorithm->algorithm_names != NULL; algorithm++) {
         if (wanted(algorithm, filter->names) && count < PROVIDER_KEPT_MAX - 1) {
-            filter->kept[count++] = *algorithm;
+            filter->kept[count] = *algorithm;
+            if (is_ec_spki(filter, algorithm)) {
+                (void)p256_decoder_put(whole, &filter->kept[count]); /* dearer without */
+            }
+            count++;
         }
     }
     return count > 0 && uncached == 0;
@@ -152,7 +162,7 @@ static const OSSL_DISPATCH dispatch[] = {
 static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
                          const OSSL_DISPATCH **ret_out, void **ret_ctx) {
     (void)handle;
-    (void)in;
+    p256_decoder_core(in);
     *ret_out = dispatch;
     *ret_ctx = OSSL_PROVIDER_get0_provider_ctx(whole); /* the algorithms' own functions want it */
     return 1;
