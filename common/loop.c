@@ -250,12 +250,17 @@ static bool watches_grow(struct loop *loop, int fd, struct err *err) {
 }
 
 /* A descriptor closed while watched has left the epoll set by itself, and its number may be in
- * use again: the set is asked, not remembered. */
-static bool epoll_set(struct loop *loop, int fd, uint32_t events, uint32_t generation) {
+ * use again: then it is added anew. */
+static bool epoll_set(struct loop *loop, int fd, bool watched, uint32_t events,
+                      uint32_t generation) {
     struct epoll_event event = {.events = events,
                                 .data.u64 = (uint64_t)generation << 32 | (uint32_t)fd};
-    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0
-           || (errno == ENOENT && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
+
+    if (watched && epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) {
+        return true;
+    }
+    return (!watched || errno == ENOENT)
+           && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 bool loop_watch(struct loop *loop, int fd, uint32_t events, loop_ready *fn, void *ctx,
@@ -271,8 +276,9 @@ bool loop_watch(struct loop *loop, int fd, uint32_t events, loop_ready *fn, void
         *watch = (struct watch){.generation = watch->generation + 1};
         return true;
     }
-    uint32_t generation = watch->events == 0 ? watch->generation + 1 : watch->generation;
-    if (!epoll_set(loop, fd, events, generation)) {
+    const bool watched = watch->events != 0;
+    uint32_t generation = watched ? watch->generation : watch->generation + 1;
+    if (!epoll_set(loop, fd, watched, events, generation)) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "could not watch a descriptor");
         return err_cause(err, "%s", strerror(errno));
     }
