@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/loopback.h"
+
 #define HTTPC_TIMEOUT_MS 30000
 #define HTTPC_CONNECT_TIMEOUT_MS 10000
 #define HTTPC_ANSWER_MAX (1024 * 1024)
@@ -38,6 +40,18 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx) {
     return size * count;
 }
 
+static curl_socket_t on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address) {
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    (void)ctx;
+    (void)purpose;
+    if (fd < 0) {
+        return CURL_SOCKET_BAD;
+    }
+    loopback_tune(fd, &address->addr);
+    return fd;
+}
+
 static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *ctx) {
     const struct httpc_shape *shape = ctx;
 
@@ -59,6 +73,7 @@ CURL *httpc_easy_new(const struct httpc_shape *shape) {
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, shape->options.user_agent);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, tls_cipher_list);
     (void)curl_easy_setopt(easy, CURLOPT_TLS13_CIPHERS, tls_cipher_suites);

@@ -12,6 +12,7 @@
 
 #include "common/httpd_exchange.h"
 #include "common/log.h"
+#include "common/loopback.h"
 
 #define HTTPD_CONNECTION_MEMORY 16384   /* request line, headers and answer headers */
 #define HTTPD_BACKLOG 4096              /* connections the kernel holds for us */
@@ -215,6 +216,7 @@ static bool listen_on(struct httpd *httpd, const char *text, struct err *err) {
     struct sockaddr_in6 bound = {0};
     socklen_t len = sizeof(bound);
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    loopback_tune(fd, found->ai_addr);
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0
               && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, HTTPD_BACKLOG) == 0
               && getsockname(fd, (struct sockaddr *)&bound, &len) == 0;
