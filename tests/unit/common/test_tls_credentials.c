@@ -1,5 +1,4 @@
 #include <check.h>
-#include <gnutls/gnutls.h>
 #include <openssl/pem.h>
 #include <string.h>
 

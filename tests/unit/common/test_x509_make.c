@@ -159,6 +159,23 @@ START_TEST(key_identifiers_chain_and_are_method_1) {
 }
 END_TEST
 
+static void oracle_names(const struct x509_spec *spec, bool critical, char *ret, size_t size) {
+    struct buf text = buf_new(size - sizeof "critical,");
+
+    for (unsigned i = 0; spec->names != NULL && i < spec->names->dns_count; i++) {
+        (void)buf_printf(&text, ",DNS:%s", spec->names->dns[i]);
+    }
+    for (const char *const *ip = spec->ips; ip != NULL && *ip != NULL; ip++) {
+        (void)buf_printf(&text, ",IP:%s", *ip);
+    }
+    if (spec->names != NULL && spec->names->uuid[0] != '\0') {
+        (void)buf_printf(&text, ",URI:urn:uuid:%s", spec->names->uuid);
+    }
+    (void)snprintf(ret, size, "%s%s", critical && text.len > 0 ? "critical," : "",
+                   text.len > 0 ? text.data + 1 : "");
+    buf_done(&text);
+}
+
 /* The extensions of a specification in OpenSSL's configuration language: name, value, …, NULL. */
 static const char *const *oracle_extensions(const struct x509_spec *spec) {
     static const char *rows[32];
@@ -168,7 +185,6 @@ static const char *const *oracle_extensions(const struct x509_spec *spec) {
     struct err err = {0};
     size_t len = 0;
     bool empty = spec->country == NULL && spec->organization == NULL && spec->common_name == NULL;
-    struct buf text = buf_new(sizeof names_text - 1);
 
     if (spec->ca) {
         (void)snprintf(basic, sizeof basic, spec->path_len < 0 ? "%s" : "%s,pathlen:%d",
@@ -185,21 +201,10 @@ static const char *const *oracle_extensions(const struct x509_spec *spec) {
     }
     *row++ = "subjectKeyIdentifier", *row++ = "hash";
     *row++ = "authorityKeyIdentifier", *row++ = "keyid:always";
-    for (unsigned i = 0; spec->names != NULL && i < spec->names->dns_count; i++) {
-        (void)buf_printf(&text, ",DNS:%s", spec->names->dns[i]);
-    }
-    for (const char *const *ip = spec->ips; ip != NULL && *ip != NULL; ip++) {
-        (void)buf_printf(&text, ",IP:%s", *ip);
-    }
-    if (spec->names != NULL && spec->names->uuid[0] != '\0') {
-        (void)buf_printf(&text, ",URI:urn:uuid:%s", spec->names->uuid);
-    }
-    if (text.len > 0) {
-        (void)snprintf(names_text, sizeof names_text, "%s%s",
-                       spec->names_critical || empty ? "critical," : "", text.data + 1);
+    oracle_names(spec, spec->names_critical || empty, names_text, sizeof names_text);
+    if (names_text[0] != '\0') {
         *row++ = "subjectAltName", *row++ = names_text;
     }
-    buf_done(&text);
     if (spec->crl_url != NULL) {
         (void)snprintf(crl, sizeof crl, "URI:%s", spec->crl_url);
         *row++ = "crlDistributionPoints", *row++ = crl;
