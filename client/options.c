@@ -37,7 +37,7 @@ static const struct config_key keys[] = {
     {.path = "limits", .type = CONFIG_SECTION, .help = "Sizes of what could grow."},
     {.path = "limits.live", .type = CONFIG_INT, .fallback = "100000", .min = 1, .max = 1e7, .help = "Enrolments under way; beyond it NFs get 503."},
     {.path = "limits.held", .type = CONFIG_INT, .fallback = "20000", .min = 1, .max = 1e6, .help = "Requests of NFs held open; beyond it they get 503."},
-    {.path = "limits.connections", .type = CONFIG_INT, .fallback = "16", .min = 1, .max = 1024, .help = "Connections to the ACME server, and to the OAM."},
+    {.path = "limits.connections", .type = CONFIG_INT, .fallback = "32", .min = 1, .max = 1024, .help = "Connections to the ACME server, and to the OAM."},
     {.path = "seed", .type = CONFIG_INT, .fallback = "1", .option = "--seed", .argument = "N", .help = "Seed of back-off jitter."},
     {.path = "log", .type = CONFIG_TEXT, .fallback = "info", .choices = "error|warning|info|debug", .option = "--log", .argument = "LEVEL", .help = "Least level of log lines."},
     {.path = "trace", .type = CONFIG_TEXT, .option = "--trace", .argument = "FILE", .help = "Append spans to FILE."},

@@ -1,19 +1,17 @@
 /* The writer takes everything queued (at most STORE_BATCH_MAX), applies each change under a
- * compare-and-set, commits once, and posts the whole batch back to the loop.  Where fsync is fast
- * batches would be small and costly: when changes follow one another closely, a commit begins no
- * sooner than STORE_GATHER_US after the last one's start; one that comes alone begins at once.  A
- * change that finds another state than it names fails alone and leaves the batch as it is; any
- * other failure rolls the batch back and every change in it fails. */
+ * compare-and-set, commits once (when, says common/pace), and posts the whole batch back to the
+ * loop.  A change that finds another state than it names fails alone and leaves the batch as it is;
+ * any other failure rolls the batch back and every change in it fails. */
 #include "client/store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/store_sql.h"
 #include "common/clock.h"
+#include "common/pace.h"
 
 /* First member of whatever is queued. */
 struct node {
@@ -221,28 +219,19 @@ static bool commit(struct store *store, struct node *list, struct err *err) {
     return true;
 }
 
-/* Let changes gather after the commit that started at last_us. */
-static void gather(struct queue *changes, uint64_t last_us) {
-    queue_wait(changes);
-    const uint64_t since_us = clock_wall_us() - last_us;
-    if (since_us < STORE_GATHER_US) {
-        const struct timespec rest = {.tv_nsec = (long)(STORE_GATHER_US - since_us) * 1000};
-        (void)nanosleep(&rest, NULL);
-    }
-}
-
 static void *writer_main(void *arg) {
     struct store *store = arg;
-    uint64_t last_us = 0;
+    uint64_t started_us = 0;
 
     for (;;) {
-        gather(&store->changes, last_us);
+        queue_wait(&store->changes);
+        pace_rest(started_us);
         struct node *list = queue_take(&store->changes, STORE_BATCH_MAX);
         if (list == NULL) {
             return NULL;
         }
         struct err err = {0};
-        last_us = clock_wall_us();
+        started_us = clock_wall_us();
         bool good = commit(store, list, &err);
         atomic_store(&store->writable, good);
         for (struct node *node = list; !good && node != NULL; node = node->next) {

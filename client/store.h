@@ -14,7 +14,6 @@ struct store;
 
 #define STORE_READS_MAX 20000 /* look-ups queued; beyond it ERR_OVERLOAD */
 #define STORE_BATCH_MAX 512   /* changes of one transaction */
-#define STORE_GATHER_US 8000  /* commits start at least so far apart */
 
 /* An ACME account: one per NF. */
 struct store_account {

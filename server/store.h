@@ -111,7 +111,6 @@ struct store_op *store_tx_add(struct store_tx *tx, enum store_op_kind kind);
 
 #define STORE_QUEUE_MAX 65536 /* transactions waiting */
 #define STORE_BATCH_MAX 512   /* transactions in one commit */
-#define STORE_GATHER_US 8000  /* commits start at least so far apart */
 
 /* Queue tx.  false: done will not be called; ERR_OVERLOAD: STORE_QUEUE_MAX are waiting. */
 MUST_CHECK bool store_submit(struct store *store, struct store_tx *tx, store_done *done, void *ctx,

@@ -1,14 +1,14 @@
 /*
  * Group commit.  The writer takes everything that waits (at most STORE_BATCH_MAX transactions),
  * runs each inside a savepoint of one SQLite transaction, commits once, and then tells each.
- * Commits start at least STORE_GATHER_US apart: a transaction that comes alone begins at once,
- * those of a crowd share a commit, an fsync and a wake-up.
+ * A transaction that comes alone begins at once, those of a crowd share a commit, an fsync and a
+ * wake-up (common/pace).
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
+#include "common/pace.h"
 
 #include "server/store_sql.h"
 
@@ -59,18 +59,16 @@ static bool batch_run(struct store *store, struct store_tx *first, struct err *e
     return false;
 }
 
-/* Wait for work, then until a commit may start again after the one that started at last_us. */
-static void gather(struct store *store, uint64_t last_us) {
+/* Wait for work, then let more of it gather. */
+static void gather(struct store *store, uint64_t started_us) {
     (void)pthread_mutex_lock(&store->lock);
     while (store->first == NULL && !store->stopping) {
         (void)pthread_cond_wait(&store->wake, &store->lock);
     }
     bool stopping = store->stopping;
     (void)pthread_mutex_unlock(&store->lock);
-    const uint64_t since_us = clock_wall_us() - last_us;
-    if (!stopping && since_us < STORE_GATHER_US) {
-        const struct timespec rest = {.tv_nsec = (long)(STORE_GATHER_US - since_us) * 1000};
-        (void)nanosleep(&rest, NULL);
+    if (!stopping) {
+        pace_rest(started_us);
     }
 }
 
