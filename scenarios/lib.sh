@@ -38,7 +38,8 @@ packages_need() {
   rm -f "${TMPDIR:-/tmp}/nfacme-packages.$$"
 }
 
-# build_into DIR [MESON-OPTION...]: configure once, then build; quiet unless it fails.
+# build_into DIR [MESON-OPTION...]: configure, then build; quiet unless it fails.  A folder that was
+# configured otherwise before gets the options too.
 build_into() {
   local dir=$1 log
   shift
@@ -46,6 +47,8 @@ build_into() {
   if [ ! -f "$dir/build.ninja" ]; then
     complain "building into ${dir#"$root"/}"
     meson setup "$dir" "$root" "$@" >"$log" 2>&1 || { tail -n 20 "$log" >&2; rm -f "$log"; return 4; }
+  elif [ $# -gt 0 ]; then
+    meson configure "$dir" "$@" >"$log" 2>&1 || { tail -n 20 "$log" >&2; rm -f "$log"; return 4; }
   fi
   ninja -C "$dir" >"$log" 2>&1 || { tail -n 40 "$log" >&2; rm -f "$log"; return 4; }
   rm -f "$log"
