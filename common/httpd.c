@@ -84,6 +84,16 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connectio
     return httpd_exchange_new(ctx, connection, uri);
 }
 
+/* The answer is complete, or the connection is about to be closed. */
+static void answer_release(const struct httpd_exchange *exchange) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (info != NULL && !tls_session_release(session_of(exchange->connection), info->connect_fd)) {
+        (void)shutdown(info->connect_fd, SHUT_RDWR);
+    }
+}
+
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **place,
                          enum MHD_RequestTerminationCode code) {
     struct httpd *httpd = ctx;
@@ -94,6 +104,9 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **pl
     *place = NULL;
     if (exchange == NULL) {
         return;
+    }
+    if (exchange->held) {
+        answer_release(exchange);
     }
     bool deferred = exchange->deferred;
     httpd_exchange_free(exchange);
@@ -189,6 +202,10 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return MHD_NO;
     }
     struct MHD_Response *response = TAKE(exchange->response);
+    if (exchange->httpd->tls != NULL && exchange->response_len <= TLS_HOLD_MAX) {
+        tls_session_hold(session_of(connection));
+        exchange->held = true;
+    }
     enum MHD_Result result = MHD_queue_response(connection, exchange->status, response);
     MHD_destroy_response(response);
     return result;

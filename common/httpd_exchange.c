@@ -169,6 +169,7 @@ void httpd_exchange_render(struct httpd_exchange *exchange, unsigned status, con
     }
     exchange->status = status;
     exchange->response = response;
+    exchange->response_len = body != NULL ? len : 0;
 }
 
 void httpd_answer(struct httpd_exchange *exchange, unsigned status, const char *type, char *body,

@@ -52,6 +52,8 @@ struct httpd_exchange {
     unsigned header_count;
     unsigned status;
     struct MHD_Response *response; /* the answer, until it is queued */
+    size_t response_len;           /* of its body */
+    bool held;                     /* in the TLS session, until it is complete */
     struct httpd_exchange *previous, *next;
 };
 

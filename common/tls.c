@@ -1,6 +1,8 @@
 #include "common/tls.h"
 
 #include <gnutls/gnutls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -210,6 +212,21 @@ bool tls_session_accepted(struct tls_peer *peer, void *session) {
         refuse(peer, &err);
     }
     return peer->state == TLS_PEER_ACCEPTED;
+}
+
+/* ---- one record for one answer ---- */
+
+void tls_session_hold(void *session) { gnutls_record_cork(session); }
+
+bool tls_session_release(void *session, int fd) {
+    const int off = 0;
+
+    if (gnutls_record_uncork(session, 0) < 0) {
+        return false;
+    }
+    /* libmicrohttpd corks the socket, and pushed before anything was written */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+    return true;
 }
 
 /* ---- the client's side ---- */

@@ -48,6 +48,14 @@ void *tls_certificate_callback(void);
  * resumption, so a resumed session's certificate is read and verified here. */
 bool tls_session_accepted(struct tls_peer *peer, void *session);
 
+/* Headers and body of an answer leave as one TLS record: one to encrypt, send, read and decrypt,
+ * where libmicrohttpd would make two.  hold before the answer is queued, release when libmicrohttpd
+ * has written all of it; it waits in memory meanwhile, so it must be small.  release: false when
+ * the peer does not read and the socket has no room: hang up. */
+#define TLS_HOLD_MAX 8192 /* octets of a body */
+void tls_session_hold(void *session);
+MUST_CHECK bool tls_session_release(void *session, int fd);
+
 /* The client's side: set up an SSL_CTX from objects already in memory. */
 struct tls_client {
     X509_STORE *trust; /* all borrowed; any may be NULL */

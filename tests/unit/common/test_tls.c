@@ -285,6 +285,9 @@ struct raw {
     SSL_SESSION *session; /* offered, and the newest got */
     bool reused;
     char answer[1024]; /* "" = the server hung up */
+    unsigned records;  /* of the answer */
+    bool half_close;   /* close_notify follows the request */
+    unsigned requests; /* sent at once; 0 = 1 */
 };
 
 static int on_session(SSL *ssl, SSL_SESSION *session) {
@@ -314,7 +317,8 @@ static void raw_done(struct raw *raw) {
 
 /* One connection, one request; false: the handshake failed on our side. */
 static bool raw_ask(struct raw *raw) {
-    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    static const char more[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    static const char last[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)httpd_port(httpd)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -332,8 +336,15 @@ static bool raw_ask(struct raw *raw) {
     bool connected = SSL_connect(ssl) == 1;
     if (connected) {
         raw->reused = SSL_session_reused(ssl) == 1;
-        (void)SSL_write(ssl, request, (int)strlen(request));
+        for (unsigned i = 1; i < raw->requests; i++) {
+            (void)SSL_write(ssl, more, (int)strlen(more));
+        }
+        (void)SSL_write(ssl, last, (int)strlen(last));
+        if (raw->half_close) {
+            (void)SSL_shutdown(ssl);
+        }
         while ((got = SSL_read(ssl, raw->answer + len, (int)sizeof(raw->answer) - 1 - len)) > 0) {
+            raw->records++;
             len += got;
         }
         (void)SSL_shutdown(ssl);
@@ -388,6 +399,36 @@ START_TEST(a_refused_client_gets_no_answer_in_either_version) {
     ck_assert_uint_eq(httpd_handshakes_refused(httpd), 1);
     raw_done(&raw);
     bed_identity_done(&client);
+    stop();
+}
+END_TEST
+
+START_TEST(an_answer_is_one_record) {
+    start(false, _i == 1);
+    struct raw raw = raw_new(NULL);
+
+    raw.requests = 3;
+    ck_assert(raw_ask(&raw));
+    ck_assert_uint_eq(raw.records, 3);
+    const char *answer = raw.answer;
+    for (unsigned i = 0; i < 3; i++) {
+        answer = strstr(answer, "HTTP/1.1 200");
+        ck_assert_ptr_nonnull(answer);
+        answer++;
+    }
+    raw_done(&raw);
+    stop();
+}
+END_TEST
+
+START_TEST(a_peer_that_closed_its_half_gets_its_answer) {
+    start(false, _i == 1);
+    struct raw raw = raw_new(NULL);
+
+    raw.half_close = true;
+    ck_assert(raw_ask(&raw));
+    ck_assert_msg(strstr(raw.answer, "HTTP/1.1 200") == raw.answer, "\"%s\"", raw.answer);
+    raw_done(&raw);
     stop();
 }
 END_TEST
@@ -464,6 +505,8 @@ int main(void) {
     tcase_add_test(tcase, a_producer_is_believed_by_its_instance_id);
     tcase_add_loop_test(tcase, only_aead_with_ephemeral_ecdh_is_spoken, 0, (int)COUNT(offers));
     tcase_add_loop_test(tcase, a_refused_client_gets_no_answer_in_either_version, 0, 4);
+    tcase_add_loop_test(tcase, an_answer_is_one_record, 0, 2);
+    tcase_add_loop_test(tcase, a_peer_that_closed_its_half_gets_its_answer, 0, 2);
     tcase_add_loop_test(tcase, a_resumed_session_keeps_its_identity, 0, 4);
     tcase_add_loop_test(tcase, a_resumed_session_whose_certificate_expired_is_refused, 0, 2);
     tcase_add_loop_test(tcase, a_handshake_never_begun_is_closed_after_the_idle_timeout, 0, 2);
