@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#define PACE_APART_US 8000 /* commits start at least so far apart */
+#define PACE_APART_US 12000 /* commits start at least so far apart */
 
 /* Work has come: how long it shall gather before a commit takes what there is; started_us: when
  * the last commit began (0: none did), by the same clock. */

@@ -1,7 +1,6 @@
 #include "common/tls.h"
 
 #include <arpa/inet.h>
-#include <openssl/err.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -9,6 +8,7 @@
 
 #include "common/log.h"
 #include "http_bed.h"
+#include "tls_raw.h"
 
 static struct identity ca, wrong_ca, server;
 static struct loop *loop;
@@ -278,83 +278,7 @@ START_TEST(a_producer_is_believed_by_its_instance_id) {
 }
 END_TEST
 
-/* ---- a client of OpenSSL's own: versions, ciphers, resumption ---- */
-
-struct raw {
-    SSL_CTX *ctx;
-    SSL_SESSION *session; /* offered, and the newest got */
-    bool reused;
-    char answer[1024]; /* "" = the server hung up */
-    unsigned records;  /* of the answer */
-    bool half_close;   /* close_notify follows the request */
-    unsigned requests; /* sent at once; 0 = 1 */
-};
-
-static int on_session(SSL *ssl, SSL_SESSION *session) {
-    struct raw *raw = SSL_get_app_data(ssl);
-
-    SSL_SESSION_free(raw->session);
-    raw->session = session;
-    return 1;
-}
-
-static struct raw raw_new(const struct identity *identity) {
-    struct raw raw = {.ctx = SSL_CTX_new(TLS_client_method())};
-
-    SSL_CTX_set_session_cache_mode(raw.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(raw.ctx, on_session);
-    if (identity != NULL) {
-        ck_assert_int_eq(SSL_CTX_use_certificate(raw.ctx, sk_X509_value(identity->chain, 0)), 1);
-        ck_assert_int_eq(SSL_CTX_use_PrivateKey(raw.ctx, identity->key), 1);
-    }
-    return raw;
-}
-
-static void raw_done(struct raw *raw) {
-    SSL_SESSION_free(raw->session);
-    SSL_CTX_free(raw->ctx);
-}
-
-/* One connection, one request; false: the handshake failed on our side. */
-static bool raw_ask(struct raw *raw) {
-    static const char more[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    static const char last[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)httpd_port(httpd)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    SSL *ssl = SSL_new(raw->ctx);
-    int len = 0;
-    int got;
-
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    (void)SSL_set_app_data(ssl, (char *)raw);
-    ck_assert_int_eq(SSL_set_fd(ssl, fd), 1);
-    if (raw->session != NULL) {
-        ck_assert_int_eq(SSL_set_session(ssl, raw->session), 1);
-    }
-    bool connected = SSL_connect(ssl) == 1;
-    if (connected) {
-        raw->reused = SSL_session_reused(ssl) == 1;
-        for (unsigned i = 1; i < raw->requests; i++) {
-            (void)SSL_write(ssl, more, (int)strlen(more));
-        }
-        (void)SSL_write(ssl, last, (int)strlen(last));
-        if (raw->half_close) {
-            (void)SSL_shutdown(ssl);
-        }
-        while ((got = SSL_read(ssl, raw->answer + len, (int)sizeof(raw->answer) - 1 - len)) > 0) {
-            raw->records++;
-            len += got;
-        }
-        (void)SSL_shutdown(ssl);
-    }
-    raw->answer[len] = '\0';
-    ERR_clear_error();
-    SSL_free(ssl);
-    (void)close(fd);
-    return connected;
-}
+/* ---- with a client of OpenSSL's own: versions, ciphers, records, resumption ---- */
 
 /* clang-format off */
 static const struct { int version; const char *ciphers; bool accepted; } offers[] = {
@@ -378,7 +302,7 @@ START_TEST(only_aead_with_ephemeral_ecdh_is_spoken) {
     if (offers[_i].ciphers != NULL) {
         ck_assert_int_eq(SSL_CTX_set_cipher_list(raw.ctx, offers[_i].ciphers), 1);
     }
-    ck_assert_int_eq(raw_ask(&raw), offers[_i].accepted);
+    ck_assert_int_eq(raw_ask(&raw, httpd_port(httpd)), offers[_i].accepted);
     ck_assert_uint_eq(atomic_load(&handled), offers[_i].accepted ? 1 : 0);
     raw_done(&raw);
     stop();
@@ -392,7 +316,7 @@ START_TEST(a_refused_client_gets_no_answer_in_either_version) {
     struct raw raw = raw_new(_i / 2 == 0 ? NULL : &client);
     ck_assert_int_eq(
         SSL_CTX_set_max_proto_version(raw.ctx, _i % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION), 1);
-    bool connected = raw_ask(&raw);
+    bool connected = raw_ask(&raw, httpd_port(httpd));
     ck_assert(!connected || _i % 2 == 0);
     ck_assert_str_eq(raw.answer, "");
     ck_assert_uint_eq(atomic_load(&handled), 0);
@@ -408,7 +332,7 @@ START_TEST(an_answer_is_one_record) {
     struct raw raw = raw_new(NULL);
 
     raw.requests = 3;
-    ck_assert(raw_ask(&raw));
+    ck_assert(raw_ask(&raw, httpd_port(httpd)));
     ck_assert_uint_eq(raw.records, 3);
     const char *answer = raw.answer;
     for (unsigned i = 0; i < 3; i++) {
@@ -426,7 +350,7 @@ START_TEST(a_peer_that_closed_its_half_gets_its_answer) {
     struct raw raw = raw_new(NULL);
 
     raw.half_close = true;
-    ck_assert(raw_ask(&raw));
+    ck_assert(raw_ask(&raw, httpd_port(httpd)));
     ck_assert_msg(strstr(raw.answer, "HTTP/1.1 200") == raw.answer, "\"%s\"", raw.answer);
     raw_done(&raw);
     stop();
@@ -440,7 +364,7 @@ START_TEST(a_resumed_session_keeps_its_identity) {
     ck_assert_int_eq(
         SSL_CTX_set_max_proto_version(raw.ctx, _i % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION), 1);
     for (unsigned turn = 0; turn < 5; turn++) {
-        ck_assert(raw_ask(&raw));
+        ck_assert(raw_ask(&raw, httpd_port(httpd)));
         ck_assert_int_eq(raw.reused, turn > 0);
         ck_assert_ptr_nonnull(strstr(raw.answer, "00000007-0000-4000-8000-000000000000"));
     }
@@ -457,11 +381,11 @@ START_TEST(a_resumed_session_whose_certificate_expired_is_refused) {
     struct raw raw = raw_new(&client);
     ck_assert_int_eq(
         SSL_CTX_set_max_proto_version(raw.ctx, _i % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION), 1);
-    ck_assert(raw_ask(&raw));
+    ck_assert(raw_ask(&raw, httpd_port(httpd)));
     /* the connection is closed, so no listener thread reads the clock now; the next connection
      * orders this write before its reads */
     server_clock.manual_us = clock_wall_us() + 700 * UINT64_C(1000000);
-    (void)raw_ask(&raw);
+    (void)raw_ask(&raw, httpd_port(httpd));
     ck_assert_str_eq(raw.answer, "");
     ck_assert_uint_eq(atomic_load(&handled), 1);
     ck_assert_uint_eq(httpd_handshakes_refused(httpd), 1);
