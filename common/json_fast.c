@@ -5,15 +5,11 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/json_rest.h"
 
 #define WORD_OF(octet) (UINT64_MAX / 0xff * (octet))
 #define INT_DIGITS_MAX 18 /* fewer than any that might not fit */
 #define INT_TEXT_SIZE 20  /* INT64_MIN */
-
-/* What is left of a text. */
-struct rest {
-    const char *at, *end;
-};
 
 /* An octet that means itself in a string. */
 static bool is_plain(unsigned char octet) {
@@ -41,25 +37,8 @@ static size_t plain_len(const char *text, size_t len) {
     return at;
 }
 
-static void skip_space(struct rest *rest) {
-    while (rest->at < rest->end
-           && (*rest->at == ' ' || *rest->at == '\t' || *rest->at == '\n' || *rest->at == '\r')) {
-        rest->at++;
-    }
-}
-
-/* The character after white space. */
-static bool take(struct rest *rest, char character) {
-    skip_space(rest);
-    if (rest->at == rest->end || *rest->at != character) {
-        return false;
-    }
-    rest->at++;
-    return true;
-}
-
 static bool take_string(struct rest *rest, const char **ret_text, size_t *ret_len) {
-    if (!take(rest, '"')) {
+    if (!rest_take(rest, '"')) {
         return false;
     }
     const char *text = rest->at;
@@ -80,31 +59,31 @@ static json_t *read_object(struct rest *rest, unsigned depth) {
     const char *name = NULL;
     size_t name_len = 0, count = 0;
 
-    if (take(rest, '}')) {
+    if (rest_take(rest, '}')) {
         return TAKE(object);
     }
     do {
-        if (!take_string(rest, &name, &name_len) || !take(rest, ':')
+        if (!take_string(rest, &name, &name_len) || !rest_take(rest, ':')
             || json_object_setn_new_nocheck(object, name, name_len, read_value(rest, depth)) != 0
             || json_object_size(object) != ++count) {
             return NULL;
         }
-    } while (take(rest, ','));
-    return take(rest, '}') ? TAKE(object) : NULL;
+    } while (rest_take(rest, ','));
+    return rest_take(rest, '}') ? TAKE(object) : NULL;
 }
 
 static json_t *read_array(struct rest *rest, unsigned depth) {
     AUTO(json_release) json_t *array = json_array();
 
-    if (take(rest, ']')) {
+    if (rest_take(rest, ']')) {
         return TAKE(array);
     }
     do {
         if (json_array_append_new(array, read_value(rest, depth)) != 0) {
             return NULL;
         }
-    } while (take(rest, ','));
-    return take(rest, ']') ? TAKE(array) : NULL;
+    } while (rest_take(rest, ','));
+    return rest_take(rest, ']') ? TAKE(array) : NULL;
 }
 
 static json_t *read_word(struct rest *rest, const char *word, json_t *value) {
@@ -142,7 +121,7 @@ static json_t *read_value(struct rest *rest, unsigned depth) {
     const char *text = NULL;
     size_t len = 0;
 
-    skip_space(rest);
+    rest_skip_space(rest);
     if (rest->at == rest->end) {
         return NULL;
     }
@@ -170,7 +149,7 @@ json_t *json_fast_read(const char *text, size_t len) {
     struct rest rest = {text, text + len};
     AUTO(json_release) json_t *json = len == 0 ? NULL : read_value(&rest, 0);
 
-    skip_space(&rest);
+    rest_skip_space(&rest);
     return rest.at == rest.end ? TAKE(json) : NULL;
 }
 

@@ -4,32 +4,11 @@
 #include <string.h>
 
 #include "common/b64.h"
-
-/* What is left of a text. */
-struct rest {
-    const char *at, *end;
-};
-
-static void skip_space(struct rest *rest) {
-    while (rest->at < rest->end
-           && (*rest->at == ' ' || *rest->at == '\t' || *rest->at == '\n' || *rest->at == '\r')) {
-        rest->at++;
-    }
-}
-
-/* The character after white space. */
-static bool take(struct rest *rest, char character) {
-    skip_space(rest);
-    if (rest->at == rest->end || *rest->at != character) {
-        return false;
-    }
-    rest->at++;
-    return true;
-}
+#include "common/json_rest.h"
 
 /* A string of base64url, which no escape can be in. */
 static bool take_text(struct rest *rest, const char **ret_text, size_t *ret_len) {
-    if (!take(rest, '"')) {
+    if (!rest_take(rest, '"')) {
         return false;
     }
     const char *text = rest->at;
@@ -53,7 +32,7 @@ bool jws_flat_open(const char *text, size_t len, struct jws_parts *ret) {
     size_t name_len = 0;
 
     for (unsigned i = 0; i < COUNT(names); i++) {
-        if (!take(&rest, i == 0 ? '{' : ',') || !take_text(&rest, &name, &name_len)) {
+        if (!rest_take(&rest, i == 0 ? '{' : ',') || !take_text(&rest, &name, &name_len)) {
             return false;
         }
         unsigned which = 0;
@@ -61,15 +40,15 @@ bool jws_flat_open(const char *text, size_t len, struct jws_parts *ret) {
                && (strlen(names[which]) != name_len || memcmp(names[which], name, name_len) != 0)) {
             which++;
         }
-        if (which == COUNT(names) || *texts[which] != NULL || !take(&rest, ':')
+        if (which == COUNT(names) || *texts[which] != NULL || !rest_take(&rest, ':')
             || !take_text(&rest, texts[which], lens[which])) {
             return false;
         }
     }
-    if (!take(&rest, '}')) {
+    if (!rest_take(&rest, '}')) {
         return false;
     }
-    skip_space(&rest);
+    rest_skip_space(&rest);
     if (rest.at != rest.end) {
         return false;
     }
