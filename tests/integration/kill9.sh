@@ -50,8 +50,7 @@ storm() {
 # The stores are the truth: one certificate per NF, every account the client knows is the server's.
 check_stores() {
   local server=$work/server/server.db client=$work/client/client.db doubled issued lost
-  bed_stop client
-  bed_stop server
+  bed_end # the next storm starts an OAM of its own
   issued=$(sqlite3 "$server" 'SELECT count(*) FROM certificate')
   same "certificates (with the producer's)" "$issued" $((nfs + 1))
   doubled=$(sqlite3 "$server" 'SELECT count(*) FROM (SELECT account FROM certificate GROUP BY account HAVING count(*) > 1)')
