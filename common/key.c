@@ -420,24 +420,35 @@ static int no_password(char *text, int size, int writing, void *user) {
     return -1;
 }
 
+EVP_PKEY *key_read_pem(const char *text, size_t len, struct err *err) {
+    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, (int)len);
+    AUTO(EVP_PKEY_free)
+    EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    AUTO(EVP_PKEY_CTX_free)
+    EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+
+    if (ctx == NULL || EVP_PKEY_pairwise_check(ctx) != 1) {
+        (void)err_set(err, ERR_CONFIG, "not a private key in PEM");
+        (void)err_cause_openssl(err);
+        return NULL;
+    }
+    return TAKE(key);
+}
+
 EVP_PKEY *key_read_file(const char *path, struct err *err) {
+    struct err inner = {0};
     size_t len = 0;
     char *text = file_read(path, &len, err);
 
     if (text == NULL) {
         return NULL;
     }
-    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, (int)len);
-    AUTO(EVP_PKEY_free)
-    EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
-    AUTO(EVP_PKEY_CTX_free)
-    EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    EVP_PKEY *key = key_read_pem(text, len, &inner);
     OPENSSL_cleanse(text, len);
     free(text);
-    if (ctx == NULL || EVP_PKEY_pairwise_check(ctx) != 1) {
-        (void)err_set(err, ERR_CONFIG, "%s: not a private key in PEM", path);
-        (void)err_cause_openssl(err);
-        return NULL;
+    if (key == NULL) {
+        (void)err_set(err, inner.kind, "%s: %s", path, inner.detail);
+        (void)err_cause(err, "%s", inner.cause);
     }
-    return TAKE(key);
+    return key;
 }

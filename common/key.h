@@ -56,6 +56,8 @@ EVP_PKEY *key_from_private_der(const unsigned char *der, size_t len, struct err 
 
 /* Private key PEM files, mode 0600, replaced atomically and synced. */
 MUST_CHECK bool key_write_file(EVP_PKEY *key, const char *path, struct err *err);
+/* An unencrypted one, whole and consistent; caller owns; NULL and ERR_CONFIG. */
+EVP_PKEY *key_read_pem(const char *text, size_t len, struct err *err);
 EVP_PKEY *key_read_file(const char *path, struct err *err);
 
 /* SHA-256 of the SubjectPublicKeyInfo: finds a key in a store. */

@@ -2,7 +2,6 @@
 
 #include <gnutls/gnutls.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <string.h>
 
 #include "common/key.h"
@@ -71,19 +70,13 @@ static EVP_PKEY *key_of(const char *cert_pem, const char *key_pem, struct err *e
     if (chain == NULL) {
         return NULL;
     }
-    BIO *bio = BIO_new_mem_buf(key_pem, -1);
-    AUTO(EVP_PKEY_free)
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"") : NULL;
-    BIO_free(bio);
-    if (key == NULL) {
-        (void)err_set(err, ERR_CONFIG, "cannot read the TLS key");
-    } else if (X509_check_private_key(sk_X509_value(chain, 0), key) != 1) {
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = key_read_pem(key_pem, strlen(key_pem), err);
+    if (key != NULL && X509_check_private_key(sk_X509_value(chain, 0), key) != 1) {
+        ERR_clear_error();
         (void)err_set(err, ERR_CONFIG, "the TLS key is not the certificate's");
-    } else {
-        return TAKE(key);
+        return NULL;
     }
-    ERR_clear_error();
-    return NULL;
+    return TAKE(key);
 }
 
 static int import(struct tls_credentials *credentials, const char *cert_pem, const char *key_pem) {

@@ -81,8 +81,8 @@ START_TEST(what_does_not_fit_is_refused) {
         const char *cert, *key, *why;
     } bad[] = {
         {pair.cert, stranger.key_pem, "not the certificate's"},
-        {pair.cert, "nothing", "cannot read the TLS key"},
-        {pair.cert, pair.cert, "cannot read the TLS key"},
+        {pair.cert, "nothing", "not a private key in PEM"},
+        {pair.cert, pair.cert, "not a private key in PEM"},
         {pair.key_pem, pair.key_pem, ""},
         {"nothing", pair.key_pem, ""},
     };
