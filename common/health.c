@@ -6,7 +6,7 @@
 #include "common/metrics.h"
 
 #define HEALTH_METRICS_MAX (64 * 1024)
-#define HEALTH_BODY_MAX 1024
+#define HEALTH_BODY_MAX (64 * 1024)
 #define HEALTH_CONNECTIONS_MAX 64
 #define TEXT_TYPE "text/plain; charset=utf-8"
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"

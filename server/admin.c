@@ -1,8 +1,10 @@
 #include "server/admin.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/health.h"
+#include "common/problem.h"
 
 struct admin {
     struct admin_options options;
@@ -40,6 +42,83 @@ static void add_metrics(void *ctx, struct buf *buf) {
     (void)render_rooms(&admin->options, buf);
 }
 
+void admin_answer(const struct admin_call *call, unsigned status, json_t *json) {
+    char *text = json == NULL ? NULL : json_text(json);
+
+    json_decref(json);
+    httpd_answer(call->exchange, text == NULL ? 503 : status, "application/json", text,
+                 text == NULL ? 0 : strlen(text));
+}
+
+void admin_fail(const struct admin_call *call, const struct err *err) {
+    char *text = problem_render(err);
+
+    httpd_answer(call->exchange, problem_type(err->kind)->status, "application/problem+json", text,
+                 text == NULL ? 0 : strlen(text));
+}
+
+/* The trust anchor and the issuer, as PEM. */
+static void show_ca(const struct admin_call *call) {
+    struct err err = {0};
+    AUTO(free) char *root = x509_pem(ca_root(call->options->ca), &err);
+    AUTO(free) char *issuer = x509_pem(ca_issuer(call->options->ca), &err);
+
+    admin_answer(call, 200, json_pack("{s:s?, s:s?}", "root", root, "issuer", issuer));
+}
+
+/* clang-format off */
+static const struct admin_route {
+    enum http_method method;
+    const char *pattern;
+    admin_handler *handler;
+} routes[] = {
+    {HTTP_GET, "/ca", show_ca},
+};
+/* clang-format on */
+
+static bool read_body(struct admin_call *call, struct err *err) {
+    size_t len = 0;
+    const char *body = httpd_body(call->exchange, &len);
+
+    if (httpd_body_too_large(call->exchange)) {
+        return err_set(err, ERR_TOO_LARGE, "the body is too long");
+    }
+    if ((httpd_method(call->exchange) & (HTTP_POST | HTTP_PUT)) != 0 && len > 0) {
+        call->body = json_read_object(body, len, err);
+        return call->body != NULL;
+    }
+    return true;
+}
+
+/* Every page the health room has not. */
+static void serve(void *ctx, struct httpd_exchange *exchange) {
+    struct admin *admin = ctx;
+    struct admin_call call = {.options = &admin->options, .exchange = exchange};
+    struct err err = {0};
+    bool known = false;
+
+    for (unsigned i = 0; i < COUNT(routes); i++) {
+        if (!route_match(routes[i].pattern, httpd_path(exchange), &call.params)) {
+            continue;
+        }
+        known = true;
+        if (routes[i].method != httpd_method(exchange)) {
+            continue;
+        }
+        if (read_body(&call, &err)) {
+            routes[i].handler(&call);
+        } else {
+            admin_fail(&call, &err);
+        }
+        json_decref(call.body);
+        return;
+    }
+    (void)err_set(&err, known ? ERR_METHOD_NOT_ALLOWED : ERR_NOT_FOUND,
+                  known ? "this call does not take that method"
+                        : "no such page: /healthz /readyz /metrics and the admin calls");
+    admin_fail(&call, &err);
+}
+
 static bool is_ready(void *ctx) {
     return store_counts(((struct admin *)ctx)->options.store).healthy;
 }
@@ -55,6 +134,7 @@ struct admin *admin_start(const struct admin_options *options, struct err *err) 
     admin->health = health_start(&(struct health_options){.listen = options->listen,
                                                           .ready = is_ready,
                                                           .metrics = add_metrics,
+                                                          .other = serve,
                                                           .ctx = admin,
                                                           .program = "nfacme-server"},
                                  err);

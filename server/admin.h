@@ -1,7 +1,11 @@
-/* The operators' listener, plain HTTP: GET /healthz, /readyz and /metrics. */
+/* The operators' listener, plain HTTP: GET /healthz, /readyz and /metrics, and the calls of the
+ * table in admin.c, which speak JSON (docs/server.md). */
 #pragma once
 
 #include "common/httpd.h"
+#include "common/json.h"
+#include "common/route.h"
+#include "server/ca.h"
 #include "server/meter.h"
 #include "server/nonce.h"
 #include "server/store.h"
@@ -16,6 +20,7 @@ struct admin_options { /* all borrowed for the life */
     struct store *store;
     struct va *va;
     const struct httpd *acme;
+    const struct ca *ca;
 };
 
 /* Listening when it returns; ERR_CONFIG names the address. */
@@ -23,3 +28,17 @@ struct admin *admin_start(const struct admin_options *options, struct err *err);
 void admin_stop(struct admin *admin);
 AUTO_DEFINE(struct admin, admin_stop)
 unsigned admin_port(const struct admin *admin);
+
+/* One call under way: what its handler works with.  A handler answers exactly once. */
+struct admin_call {
+    const struct admin_options *options;
+    struct httpd_exchange *exchange;
+    struct route_params params;
+    json_t *body; /* of POST and PUT: an object; else NULL; borrowed */
+};
+typedef void admin_handler(const struct admin_call *call);
+
+/* json is taken; NULL: no memory, 503. */
+void admin_answer(const struct admin_call *call, unsigned status, json_t *json);
+/* A problem document with the status of its kind. */
+void admin_fail(const struct admin_call *call, const struct err *err);

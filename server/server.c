@@ -177,7 +177,8 @@ static bool listen_all(struct server *server, struct err *err) {
                                                         .nonces = server->nonces,
                                                         .store = server->store,
                                                         .va = server->va,
-                                                        .acme = server->httpd},
+                                                        .acme = server->httpd,
+                                                        .ca = server->ca},
                                 err);
     return server->admin != NULL;
 }

@@ -88,6 +88,13 @@ MUST_CHECK bool store_run(struct conn *conn, sqlite3_stmt *statement, int *ret_c
 void store_bind_text(sqlite3_stmt *statement, int place, const char *text);
 void store_bind_int(sqlite3_stmt *statement, int place, int64_t value);
 
+/* Run a text of statements without values. */
+MUST_CHECK bool store_exec(struct conn *conn, const char *text, struct err *err);
+
+/* store_texts.c */
+extern const char *const store_texts[];
+/* store_schema.c: bring the tables to this program's version.  ERR_CONFIG: they are newer. */
+MUST_CHECK bool store_schema_prepare(struct conn *conn, struct err *err);
 /* store_writer.c */
 MUST_CHECK bool store_writer_start(struct store *store, struct err *err);
 /* store_ops.c: one operation inside the writer's transaction. */

@@ -35,6 +35,7 @@ START_TEST(health_readiness_and_metrics_are_pages) {
         {"GET", "/metrics", 200, "nfacme_server_nonces_total{outcome=\"issued\"} 1\n"},
         {"GET", "/metrics", 200, "process_cpu_seconds_total"},
         {"GET", "/other", 404, "/metrics"},
+        {"POST", "/ca", 405, "urn:ietf:params:acme:error:malformed"},
         {"POST", "/healthz", 405, "GET"},
     };
     struct err err = {0};

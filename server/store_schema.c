@@ -1,0 +1,85 @@
+/* The tables, as steps: a database says how many it has taken (PRAGMA user_version).  A step that
+ * was ever released never changes; a new one is added at the end. */
+#include <stdio.h>
+
+#include "server/store_sql.h"
+
+/*
+ * Orders and authorizations are keyed by account first: a look-up that names the asking account
+ * cannot find another's.  Ids grow with time, so what is written together shares pages.
+ */
+/* clang-format off */
+static const char *const steps[] = {
+    /* 1 */
+    "CREATE TABLE IF NOT EXISTS account("
+    " id TEXT PRIMARY KEY, status INTEGER NOT NULL, thumbprint TEXT NOT NULL UNIQUE,"
+    " created_us INTEGER NOT NULL, jwk TEXT NOT NULL, contact TEXT NOT NULL, eab TEXT"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS orders("
+    " account TEXT NOT NULL, id TEXT NOT NULL, status INTEGER NOT NULL, authz_left INTEGER NOT NULL,"
+    " created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, not_before_s INTEGER NOT NULL,"
+    " not_after_s INTEGER NOT NULL, profile TEXT NOT NULL, names TEXT NOT NULL, serial TEXT,"
+    " error TEXT, PRIMARY KEY(account, id)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS authz("
+    " account TEXT NOT NULL, id TEXT NOT NULL, orders TEXT NOT NULL, status INTEGER NOT NULL,"
+    " type INTEGER NOT NULL, value TEXT NOT NULL, expires_us INTEGER NOT NULL, types TEXT,"
+    " token_exp_s INTEGER NOT NULL, PRIMARY KEY(account, id)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS challenge("
+    " account TEXT NOT NULL, authz TEXT NOT NULL, type INTEGER NOT NULL, status INTEGER NOT NULL,"
+    " token TEXT NOT NULL, validated_us INTEGER NOT NULL, error TEXT, response TEXT,"
+    " PRIMARY KEY(account, authz, type)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS challenge_processing ON challenge(status) WHERE status = 1;"
+    "CREATE TABLE IF NOT EXISTS certificate("
+    " n INTEGER PRIMARY KEY, serial TEXT NOT NULL UNIQUE, account TEXT NOT NULL,"
+    " orders TEXT NOT NULL, chain_pem TEXT NOT NULL, not_after_s INTEGER NOT NULL,"
+    " spki_sha256 BLOB NOT NULL, revoked_at_s INTEGER, reason INTEGER);"
+    "CREATE INDEX IF NOT EXISTS certificate_revoked ON certificate(revoked_at_s)"
+    " WHERE revoked_at_s IS NOT NULL;"
+    "CREATE TABLE IF NOT EXISTS token("
+    " jti TEXT PRIMARY KEY, account TEXT NOT NULL, type INTEGER NOT NULL, value TEXT NOT NULL,"
+    " exp_s INTEGER NOT NULL) WITHOUT ROWID;",
+};
+/* clang-format on */
+
+#define PRAGMA_SIZE 48
+
+static bool read_version(struct conn *conn, unsigned *ret, struct err *err) {
+    sqlite3_stmt *statement = NULL;
+    bool read =
+        sqlite3_prepare_v2(conn->db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK
+        && sqlite3_step(statement) == SQLITE_ROW;
+
+    if (read) {
+        *ret = (unsigned)sqlite3_column_int(statement, 0);
+    }
+    (void)sqlite3_finalize(statement);
+    return read || store_fail(conn, err);
+}
+
+/* A step and its number are one transaction: a kill in between leaves neither. */
+static bool take_step(struct conn *conn, unsigned number, struct err *err) {
+    char pragma[PRAGMA_SIZE];
+
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %u", number);
+    return store_exec(conn, "BEGIN IMMEDIATE", err) && store_exec(conn, steps[number - 1], err)
+           && store_exec(conn, pragma, err) && store_exec(conn, "COMMIT", err);
+}
+
+bool store_schema_prepare(struct conn *conn, struct err *err) {
+    unsigned version = 0;
+
+    if (!read_version(conn, &version, err)) {
+        return false;
+    }
+    if (version > COUNT(steps)) {
+        return err_set(err, ERR_CONFIG,
+                       "the database is of a newer version (%u) than this program (%u)", version,
+                       (unsigned)COUNT(steps));
+    }
+    while (version < COUNT(steps)) {
+        if (!take_step(conn, ++version, err)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,84 @@
+/* Every statement of the SQL stores. */
+#include <assert.h>
+
+#include "server/store_sql.h"
+
+#define ORDER_OPEN "status IN (0, 1)" /* pending, ready */
+static_assert(ORDER_PENDING == 0 && ORDER_READY == 1 && ORDER_INVALID == 4, "stored as numbers");
+static_assert(CHALLENGE_PROCESSING == 1 && AUTHZ_VALID == 1, "stored as numbers");
+
+const char *const store_texts[] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_SAVEPOINT] = "SAVEPOINT tx",
+    [SQL_RELEASE] = "RELEASE tx",
+    [SQL_ROLLBACK_TO] = "ROLLBACK TO tx",
+    [SQL_ACCOUNT_INSERT] =
+        "INSERT INTO account(id, status, thumbprint, created_us, jwk, contact, eab)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(thumbprint) DO NOTHING",
+    [SQL_ACCOUNT_CHANGE] = "UPDATE account SET status = ?3, contact = coalesce(?4, contact) WHERE "
+                           "id = ?1 AND status = ?2",
+    [SQL_ORDERS_CANCEL] =
+        "UPDATE orders SET status = 4, error = ?2 WHERE account = ?1 AND " ORDER_OPEN,
+    [SQL_ORDER_INSERT] =
+        "INSERT INTO orders(account, id, status, authz_left, created_us, expires_us, not_before_s,"
+        " not_after_s, profile, names) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_AUTHZ_INSERT] =
+        "INSERT INTO authz(account, id, orders, status, type, value, expires_us, token_exp_s)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+    [SQL_CHALLENGE_INSERT] =
+        "INSERT INTO challenge(account, authz, type, status, token, validated_us)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, 0)",
+    [SQL_CHALLENGE_MOVE] =
+        "UPDATE challenge SET status = ?5, validated_us = ?6, error = ?7, response = ?8"
+        " WHERE account = ?1 AND authz = ?2 AND type = ?3 AND status = ?4",
+    [SQL_AUTHZ_MOVE] = "UPDATE authz SET status = ?4, expires_us = coalesce(?5, expires_us),"
+                       " types = coalesce(?6, types), token_exp_s = coalesce(?7, token_exp_s)"
+                       " WHERE account = ?1 AND id = ?2 AND status = ?3",
+    [SQL_ORDER_AUTHORISED] = "UPDATE orders SET authz_left = authz_left - 1"
+                             " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left > 1",
+    [SQL_ORDER_READY] = "UPDATE orders SET authz_left = 0, status = 1"
+                        " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left = 1",
+    [SQL_ORDER_FAIL] =
+        "UPDATE orders SET status = 4, error = ?3 WHERE account = ?1 AND id = ?2 AND " ORDER_OPEN,
+    [SQL_ORDER_MOVE] =
+        "UPDATE orders SET status = ?4, serial = ?5 WHERE account = ?1 AND id = ?2 AND status = ?3",
+    [SQL_CERTIFICATE_INSERT] =
+        "INSERT INTO certificate(serial, account, orders, chain_pem, not_after_s, spki_sha256)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_REVOKE] = "UPDATE certificate SET revoked_at_s = ?2, reason = ?3"
+                   " WHERE serial = ?1 AND revoked_at_s IS NULL",
+    [SQL_TOKEN_USE] =
+        "INSERT INTO token(jti, account, type, value, exp_s) VALUES(?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT(jti) DO UPDATE SET exp_s = max(exp_s, excluded.exp_s)"
+        " WHERE account = excluded.account AND type = excluded.type AND value = excluded.value",
+    [SQL_TOKENS_FORGET] = "DELETE FROM token WHERE exp_s < ?1",
+    [SQL_ACCOUNT_GET] =
+        "SELECT id, status, thumbprint, created_us, jwk, contact, eab FROM account WHERE id = ?1",
+    [SQL_ACCOUNT_FIND] = "SELECT id, status, thumbprint, created_us, jwk, contact, eab FROM account"
+                         " WHERE thumbprint = ?1",
+    [SQL_KEY_KNOWN] = "SELECT 1 FROM account WHERE thumbprint = ?1",
+    [SQL_ORDER_GET] =
+        "SELECT account, id, status, created_us, expires_us, not_before_s, not_after_s, profile,"
+        " names, serial, error FROM orders WHERE account = ?1 AND id = ?2",
+    [SQL_AUTHZ_GET] = /* one statement, so one state of both tables */
+    "SELECT a.account, a.id, a.orders, a.status, a.type, a.value, a.expires_us, a.types,"
+    " a.token_exp_s, c.type, c.status, c.token, c.validated_us, c.error, c.response"
+    " FROM authz a JOIN challenge c ON c.account = a.account AND c.authz = a.id"
+    " WHERE a.account = ?1 AND a.id = ?2",
+    [SQL_CERTIFICATE_GET] =
+        "SELECT serial, account, orders, chain_pem, not_after_s, spki_sha256, revoked_at_s, reason"
+        " FROM certificate WHERE serial = ?1",
+    [SQL_ORDERS_EACH] =
+        "SELECT account, id, 0 FROM orders WHERE account = ?1 AND id > ?2 AND status != 4"
+        " ORDER BY id LIMIT ?3",
+    [SQL_AUTHZ_VALID_EACH] =
+        "SELECT account, id, 0 FROM authz WHERE account = ?1 AND type = ?2 AND value = ?3"
+        " AND status = 1",
+    [SQL_PROCESSING_EACH] = "SELECT account, authz, type FROM challenge WHERE status = 1",
+    [SQL_REVOKED_EACH] =
+        "SELECT serial, revoked_at_s, reason FROM certificate WHERE revoked_at_s IS NOT NULL",
+};
+/* clang-format on */
+static_assert(COUNT(store_texts) == SQL__COUNT, "every statement has its text");
