@@ -62,8 +62,15 @@ static void show_ca(const struct admin_call *call) {
     struct err err = {0};
     AUTO(free) char *root = x509_pem(ca_root(call->options->ca), &err);
     AUTO(free) char *issuer = x509_pem(ca_issuer(call->options->ca), &err);
+    json_t *alternates = json_array();
 
-    admin_answer(call, 200, json_pack("{s:s?, s:s?}", "root", root, "issuer", issuer));
+    for (unsigned n = 1; n <= ca_alternate_count(call->options->ca); n++) {
+        AUTO(free) char *other = x509_pem(ca_alternate_root(call->options->ca, n), &err);
+        (void)json_array_append_new(alternates, json_string(other));
+    }
+    admin_answer(call, 200,
+                 json_pack("{s:s?, s:s?, s:o}", "root", root, "issuer", issuer, "alternates",
+                           alternates));
 }
 
 /* clang-format off */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/ca_alternates.h"
 #include "server/ca_state.h"
 
 #define DAY_S ((int64_t)86400)
@@ -17,6 +18,7 @@
 
 struct ca {
     struct ca_state state;
+    struct ca_alternates alternates;
     const struct clock *clock;
     char *country, *domain;
     char *chain_tail; /* PEM after the leaf */
@@ -40,8 +42,9 @@ static bool ca_fill(struct ca *ca, const struct ca_options *options, struct err 
     ca->issuer_not_after_s = issuer.not_after_s;
     /* At depth 1 the root stands in the chain too: RFC 8555 7.4.2 lets it, and clients exist that
      * want at least two certificates. */
-    ca->chain_tail = x509_pem(ca->state.issuer, err);
-    return ca->chain_tail != NULL;
+    ca->chain_tail = ca_state_tail(&ca->state, err);
+    return ca->chain_tail != NULL
+           && ca_alternates_open(options, ca->state.issuer, &ca->alternates, err);
 }
 
 struct ca *ca_open(const struct ca_options *options, struct err *err) {
@@ -63,6 +66,7 @@ void ca_free(struct ca *ca) {
     if (ca == NULL) {
         return;
     }
+    ca_alternates_done(&ca->alternates);
     ca_state_done(&ca->state);
     free(ca->country);
     free(ca->domain);
@@ -78,6 +82,28 @@ void ca_pki_url_set(struct ca *ca, const char *url) {
 X509 *ca_root(const struct ca *ca) { return ca->state.root; }
 X509 *ca_issuer(const struct ca *ca) { return ca->state.issuer; }
 EVP_PKEY *ca_issuer_key(const struct ca *ca) { return ca->state.issuer_key; }
+unsigned ca_alternate_count(const struct ca *ca) { return ca->alternates.count; }
+X509 *ca_alternate_root(const struct ca *ca, unsigned n) { return ca->alternates.at[n - 1].root; }
+X509 *ca_alternate_cross(const struct ca *ca, unsigned n) { return ca->alternates.at[n - 1].cross; }
+
+/* Length of the leaf in the chain; 0: the chain goes on otherwise than ours. */
+static size_t leaf_len(const struct ca *ca, const char *chain_pem) {
+    size_t len = strlen(chain_pem), tail = strlen(ca->chain_tail);
+    return len > tail && strcmp(chain_pem + len - tail, ca->chain_tail) == 0 ? len - tail : 0;
+}
+
+bool ca_is_issuer_of(const struct ca *ca, const char *chain_pem) {
+    return leaf_len(ca, chain_pem) > 0;
+}
+
+char *ca_alternate_chain(const struct ca *ca, unsigned n, const char *chain_pem) {
+    AUTO(buf_done) struct buf chain = buf_new(CHAIN_TEXT_MAX);
+
+    return buf_add(&chain, chain_pem, leaf_len(ca, chain_pem))
+                   && buf_text(&chain, ca->alternates.at[n - 1].tail)
+               ? buf_take(&chain)
+               : NULL;
+}
 
 /* What every certificate of this CA has in common. */
 static struct x509_spec spec_new(const struct ca *ca) {

@@ -8,6 +8,8 @@
 #include "common/x509.h"
 #include "server/profile.h"
 
+#define CA_ALTERNATES_MAX 3
+
 struct ca;
 
 struct ca_options {
@@ -16,6 +18,8 @@ struct ca_options {
     enum key_type key_type;
     const char *country; /* "XX" */
     const char *domain;  /* O=: "5gc.mnc001.mcc001.3gppnetwork.org" */
+    const char *import_cert, *import_key; /* the operator's own CA, PEM files; or NULL */
+    unsigned alternates;                  /* further roots, at most CA_ALTERNATES_MAX */
     const struct clock *clock;
 };
 
@@ -30,6 +34,15 @@ void ca_pki_url_set(struct ca *ca, const char *url);
 X509 *ca_root(const struct ca *ca);           /* borrowed */
 X509 *ca_issuer(const struct ca *ca);         /* borrowed: signs leaves and CRLs */
 EVP_PKEY *ca_issuer_key(const struct ca *ca); /* borrowed */
+
+/* Further roots for alternate chains, n from 1 to ca_alternate_count. */
+unsigned ca_alternate_count(const struct ca *ca);
+X509 *ca_alternate_root(const struct ca *ca, unsigned n);  /* borrowed */
+X509 *ca_alternate_cross(const struct ca *ca, unsigned n); /* borrowed: stands below that root */
+/* Does what this CA issued now stand in that chain?  Another issuer's has no alternates. */
+bool ca_is_issuer_of(const struct ca *ca, const char *chain_pem);
+/* The chain of the same leaf to alternate root n; caller owns, free(); NULL: no memory. */
+char *ca_alternate_chain(const struct ca *ca, unsigned n, const char *chain_pem);
 
 /* A TLS server certificate for names and addresses; chain and key as PEM, caller owns (free). */
 MUST_CHECK bool ca_tls(struct ca *ca, const char *const *names, char **ret_chain_pem,

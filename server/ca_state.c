@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "server/ca_import.h"
 
 #define YEAR_S (365 * (int64_t)86400)
 #define ROOT_LIFETIME_S (10 * YEAR_S)
@@ -183,6 +184,9 @@ bool ca_state_open(const struct ca_options *options, struct ca_state *ret, struc
         || !path_of(options, issuing_level.name, "pem", path, err)) {
         return false;
     }
+    if (options->import_cert != NULL) {
+        return ca_import_open(options, ret, err);
+    }
     bool root_signs = options->depth == 1 || !there(path);
     if (!level_open(options, &root_level, NULL, NULL, root_signs, &root, &root_key, err)) {
         return false;
@@ -207,5 +211,29 @@ void ca_state_done(struct ca_state *state) {
     X509_free(state->root);
     X509_free(state->issuer);
     EVP_PKEY_free(state->issuer_key);
+    chain_free(state->between);
     *state = (struct ca_state){0};
+}
+
+bool ca_state_root_open(const struct ca_options *options, const char *name, const char *common_name,
+                        bool need_key, X509 **ret_root, EVP_PKEY **ret_key, struct err *err) {
+    const struct level level = {name, common_name, 1, ROOT_LIFETIME_S};
+    return level_open(options, &level, NULL, NULL, need_key, ret_root, ret_key, err);
+}
+
+char *ca_state_tail(const struct ca_state *state, struct err *err) {
+    AUTO(free) char *issuer = x509_pem(state->issuer, err);
+
+    if (issuer == NULL || state->between == NULL || sk_X509_num(state->between) == 0) {
+        return TAKE(issuer);
+    }
+    AUTO(free) char *above = x509_chain_pem(state->between, err);
+    size_t size = above == NULL ? 0 : strlen(issuer) + strlen(above) + 1;
+    char *tail = above == NULL ? NULL : malloc(size);
+    if (tail != NULL) {
+        (void)snprintf(tail, size, "%s%s", issuer, above);
+    } else {
+        (void)err_set(err, ERR_NO_MEMORY, "no memory for a chain");
+    }
+    return tail;
 }

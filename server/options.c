@@ -24,6 +24,9 @@ static const struct config_key keys[] = {
     {.path = "ca.key", .type = CONFIG_TEXT, .fallback = "p256", .option = "--ca-key", .argument = "TYPE", .help = "Key type of a CA that is made: p256, p384, rsa3072, ed25519."},
     {.path = "ca.plmn", .type = CONFIG_TEXT, .fallback = "001-01", .option = "--plmn", .argument = "MCC-MNC", .help = "The operator's network, in O= of certificates."},
     {.path = "ca.country", .type = CONFIG_TEXT, .fallback = "XX", .option = "--country", .argument = "XX", .help = "C= of certificates: two letters."},
+    {.path = "ca.import_cert", .type = CONFIG_TEXT, .option = "--ca-cert", .argument = "FILE", .help = "Sign with the operator's own CA: its PEM chain, the issuing certificate first, the root last; needs --ca-key-file."},
+    {.path = "ca.import_key", .type = CONFIG_TEXT, .option = "--ca-key-file", .argument = "FILE", .help = "Its private key, PEM, not encrypted."},
+    {.path = "ca.alternates", .type = CONFIG_INT, .fallback = "0", .max = 3, .option = "--alternate-roots", .argument = "N", .help = "Further roots that cross-sign the issuing CA, for alternate chains."},
     {.path = "validation", .type = CONFIG_SECTION, .help = "How challenges are validated."},
     {.path = "validation.http01_port", .type = CONFIG_INT, .fallback = "80", .min = 1, .max = 65535, .option = "--http01-port", .argument = "N", .help = "Fetch http-01 answers from this port."},
     {.path = "validation.resolver", .type = CONFIG_TEXT, .option = "--resolver", .argument = "ADDR:PORT", .help = "Ask this DNS server instead of the system's."},
@@ -131,6 +134,13 @@ static bool read_ca(struct options *options, struct err *err) {
 
     options->ca_depth = (unsigned)config_int(config, "ca.depth");
     options->country = config_text(config, "ca.country");
+    options->import_cert = config_text(config, "ca.import_cert");
+    options->import_key = config_text(config, "ca.import_key");
+    options->alternates = (unsigned)config_int(config, "ca.alternates");
+    if ((options->import_cert == NULL) != (options->import_key == NULL)) {
+        return fail(options, options->import_cert == NULL ? "ca.import_key" : "ca.import_cert", err,
+                    "an imported CA needs its certificate and its key");
+    }
     if (!key_type_parse(config_text(config, "ca.key"), &options->ca_key)) {
         return fail(options, "ca.key", err, "no such key type");
     }

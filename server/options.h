@@ -23,6 +23,8 @@ struct options { /* texts are borrowed from config */
     enum key_type ca_key;
     char domain[64]; /* 5gc.mncNNN.mccNNN.3gppnetwork.org */
     const char *country;
+    const char *import_cert, *import_key; /* or both NULL */
+    unsigned alternates;
     const char *token_authority; /* a PEM file; or NULL */
     unsigned http01_port;
     const char *resolver, *resolve_to;

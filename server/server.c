@@ -70,6 +70,9 @@ static bool start_pki(struct server *server, struct err *err) {
                                               .key_type = options->ca_key,
                                               .country = options->country,
                                               .domain = options->domain,
+                                              .import_cert = options->import_cert,
+                                              .import_key = options->import_key,
+                                              .alternates = options->alternates,
                                               .clock = &options->clock},
                          err);
     server->pki =
