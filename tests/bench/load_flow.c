@@ -159,6 +159,18 @@ static void order_poll(struct flow *flow) {
                    flow);
 }
 
+static void order_finalized(void *ctx, const struct wire_answer *answer, const struct err *err) {
+    struct flow *flow = ctx;
+
+    if (answer == NULL && flow->bed->ride_out && err->kind == ERR_ORDER_NOT_READY) {
+        load_stats_interrupted(
+            flow->bed->stats); /* it was sent twice: the answer is in the order */
+        order_read(flow);
+        return;
+    }
+    order_came(flow, answer, err);
+}
+
 static void order_finalize(struct flow *flow) {
     struct err err = {0};
 
@@ -172,7 +184,7 @@ static void order_finalize(struct flow *flow) {
         flow_fail(flow, &err);
         return;
     }
-    flow_send(flow, LOAD_FINALIZE, flow->finalize, payload, order_came);
+    flow_send(flow, LOAD_FINALIZE, flow->finalize, payload, order_finalized);
 }
 
 static void order_decide(struct flow *flow, const json_t *order) {
