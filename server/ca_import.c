@@ -136,13 +136,15 @@ static bool keep_root(const struct ca_options *options, X509 *root, struct err *
 
 static bool check_all(const struct ca_options *options, X509_CHAIN *chain, EVP_PKEY *key,
                       struct err *err) {
+    if (!check_links(options, chain, err)) {
+        return false;
+    }
     for (int at = 0; at < sk_X509_num(chain); at++) {
         if (!check_one(options, chain, at, err)) {
             return false;
         }
     }
-    return check_links(options, chain, err) && check_key(options, sk_X509_value(chain, 0), key, err)
-           && check_path(options, chain, err);
+    return check_key(options, sk_X509_value(chain, 0), key, err) && check_path(options, chain, err);
 }
 
 bool ca_import_open(const struct ca_options *options, struct ca_state *ret, struct err *err) {

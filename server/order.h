@@ -25,6 +25,7 @@ struct order {
     char (*authzs)[ID_SIZE];             /* the authorization for each */
     char serial[X509_SERIAL_SIZE];       /* of its certificate once valid; else "" */
     char *error;                         /* problem document, JSON text; or NULL */
+    char replaces[X509_SERIAL_SIZE];     /* serial of what it is to replace, RFC 9773 5; or "" */
 };
 void order_done(struct order *order);
 void order_done_auto(struct order *order);

@@ -12,6 +12,7 @@
 #include "server/order.h"
 
 struct store;
+struct renewal_window;
 
 /* A certificate as issued; certificate_done. */
 struct certificate {
@@ -35,6 +36,7 @@ void certificate_done_auto(struct certificate *certificate);
  *   ERR_CONFLICT           a record was not in the state an operation starts from
  *   ERR_UNAUTHORIZED       the authority token was used for something else
  *   ERR_ALREADY_REVOKED    by STORE_REVOKE
+ *   ERR_ALREADY_REPLACED   by STORE_REPLACE
  *   ERR_STORE              the disk; nothing of the batch was kept
  */
 enum store_op_kind {
@@ -51,6 +53,9 @@ enum store_op_kind {
     STORE_CERTIFICATE_INSERT,
     STORE_REVOKE,
     STORE_TOKEN_USE, /* the jti of an authority token: for one account and identifier only */
+    STORE_REPLACE,   /* an order's claim to replace a certificate (store_renewal.h) */
+    STORE_REPLACED,  /* the claim's order was fulfilled */
+    STORE_WINDOW,    /* a renewal window set by the operator, or taken back */
     STORE_OP__COUNT
 };
 
@@ -91,6 +96,11 @@ struct store_op {
             const struct acme_identifier *identifier;
             int64_t exp_s;
         } token;
+        struct {
+            const char *serial;
+            uint64_t at_us;
+        } replace;
+        const struct renewal_window *window;
     };
 };
 

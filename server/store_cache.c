@@ -293,6 +293,9 @@ static void change(struct store_cache *cache, const struct store_op *op) {
     case STORE_ACCOUNT_INSERT: /* the keyring's */
     case STORE_ACCOUNT_CHANGE:
     case STORE_TOKEN_USE:
+    case STORE_REPLACE: /* the order knows it from its beginning */
+    case STORE_REPLACED:
+    case STORE_WINDOW:
     case STORE_OP__COUNT:
         break;
     }

@@ -293,6 +293,9 @@ static bool (*const runs[])(struct conn *, struct store_op *, struct err *) = {
     [STORE_CERTIFICATE_INSERT] = certificate_insert,
     [STORE_REVOKE]             = revoke,
     [STORE_TOKEN_USE]          = token_use,
+    [STORE_REPLACE]            = store_replace_run,
+    [STORE_REPLACED]           = store_replaced_run,
+    [STORE_WINDOW]             = store_window_run,
 };
 /* clang-format on */
 static_assert(COUNT(runs) == STORE_OP__COUNT, "every operation is done by a function");

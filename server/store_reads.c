@@ -165,6 +165,7 @@ static bool order_read(sqlite3_stmt *row, void *ret, struct err *err) {
     const char *names = column(row, 8);
     column_into(row, 9, order.serial, sizeof(order.serial));
     order.error = column_dup(row, 10, &whole);
+    column_into(row, 11, order.replaces, sizeof(order.replaces));
     if (!whole || names == NULL || !names_read(names, &order)) {
         order_done(&order);
         return err_set(err, ERR_STORE, "the store failed");

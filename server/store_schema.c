@@ -38,6 +38,16 @@ static const char *const steps[] = {
     "CREATE TABLE IF NOT EXISTS token("
     " jti TEXT PRIMARY KEY, account TEXT NOT NULL, type INTEGER NOT NULL, value TEXT NOT NULL,"
     " exp_s INTEGER NOT NULL) WITHOUT ROWID;",
+    /* 2: renewal information (RFC 9773); what belongs to a certificate leaves with it */
+    "ALTER TABLE orders ADD COLUMN replaces TEXT;"
+    "CREATE TABLE replacement("
+    " serial TEXT PRIMARY KEY, orders TEXT NOT NULL, done_at_s INTEGER) WITHOUT ROWID;"
+    "CREATE TABLE renewal_window("
+    " serial TEXT PRIMARY KEY, start_s INTEGER NOT NULL, end_s INTEGER NOT NULL,"
+    " set_at_s INTEGER NOT NULL, url TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TRIGGER certificate_gone AFTER DELETE ON certificate BEGIN"
+    " DELETE FROM replacement WHERE serial = old.serial;"
+    " DELETE FROM renewal_window WHERE serial = old.serial; END;",
 };
 /* clang-format on */
 

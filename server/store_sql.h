@@ -44,6 +44,13 @@ enum sql {
     SQL_AUTHZ_VALID_EACH,
     SQL_PROCESSING_EACH,
     SQL_REVOKED_EACH,
+    SQL_REPLACE,
+    SQL_ORDER_REPLACES,
+    SQL_REPLACED,
+    SQL_REPLACED_GET,
+    SQL_WINDOW_PUT,
+    SQL_WINDOW_DELETE,
+    SQL_WINDOW_GET,
     SQL__COUNT
 };
 
@@ -97,5 +104,9 @@ extern const char *const store_texts[];
 MUST_CHECK bool store_schema_prepare(struct conn *conn, struct err *err);
 /* store_writer.c */
 MUST_CHECK bool store_writer_start(struct store *store, struct err *err);
+/* store_renewal.c: STORE_REPLACE, STORE_REPLACED, STORE_WINDOW. */
+MUST_CHECK bool store_replace_run(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_replaced_run(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_window_run(struct conn *conn, struct store_op *op, struct err *err);
 /* store_ops.c: one operation inside the writer's transaction. */
 MUST_CHECK bool store_op_run(struct conn *conn, struct store_op *op, struct err *err);

@@ -5,6 +5,12 @@
 
 #define ORDER_OPEN "status IN (0, 1)" /* pending, ready */
 static_assert(ORDER_PENDING == 0 && ORDER_READY == 1 && ORDER_INVALID == 4, "stored as numbers");
+static_assert(ORDER_PROCESSING == 2 && ORDER_VALID == 3, "stored as numbers");
+/* Does the order that claimed serial ?1 still stand?  ?2 its account, ?3 now. */
+#define CLAIM_STANDS                                                                               \
+    "(done_at_s IS NOT NULL OR EXISTS(SELECT 1 FROM orders o WHERE o.account = ?2"                 \
+    " AND o.id = replacement.orders AND (o.status IN (2, 3)"                                       \
+    " OR (o.status IN (0, 1) AND o.expires_us > ?3))))"
 static_assert(CHALLENGE_PROCESSING == 1 && AUTHZ_VALID == 1, "stored as numbers");
 
 const char *const store_texts[] = {
@@ -61,12 +67,23 @@ const char *const store_texts[] = {
     [SQL_KEY_KNOWN] = "SELECT 1 FROM account WHERE thumbprint = ?1",
     [SQL_ORDER_GET] =
         "SELECT account, id, status, created_us, expires_us, not_before_s, not_after_s, profile,"
-        " names, serial, error FROM orders WHERE account = ?1 AND id = ?2",
+        " names, serial, error, replaces FROM orders WHERE account = ?1 AND id = ?2",
     [SQL_AUTHZ_GET] = /* one statement, so one state of both tables */
     "SELECT a.account, a.id, a.orders, a.status, a.type, a.value, a.expires_us, a.types,"
     " a.token_exp_s, c.type, c.status, c.token, c.validated_us, c.error, c.response"
     " FROM authz a JOIN challenge c ON c.account = a.account AND c.authz = a.id"
     " WHERE a.account = ?1 AND a.id = ?2",
+    [SQL_REPLACE] = "INSERT INTO replacement(serial, orders) VALUES(?1, ?4) ON CONFLICT(serial)"
+                    " DO UPDATE SET orders = excluded.orders WHERE NOT " CLAIM_STANDS,
+    [SQL_ORDER_REPLACES] = "UPDATE orders SET replaces = ?3 WHERE account = ?1 AND id = ?2",
+    [SQL_REPLACED] = "UPDATE replacement SET done_at_s = ?3 WHERE serial = ?1 AND orders = ?2",
+    [SQL_REPLACED_GET] = "SELECT 1 FROM replacement WHERE serial = ?1 AND " CLAIM_STANDS,
+    [SQL_WINDOW_PUT] = "INSERT INTO renewal_window(serial, start_s, end_s, set_at_s, url)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(serial) DO UPDATE SET"
+                       " start_s = ?2, end_s = ?3, set_at_s = ?4, url = ?5",
+    [SQL_WINDOW_DELETE] = "DELETE FROM renewal_window WHERE serial = ?1",
+    [SQL_WINDOW_GET] = "SELECT serial, start_s, end_s, set_at_s, url FROM renewal_window"
+                       " WHERE serial IN (?1, '') ORDER BY serial DESC",
     [SQL_CERTIFICATE_GET] =
         "SELECT serial, account, orders, chain_pem, not_after_s, spki_sha256, revoked_at_s, reason"
         " FROM certificate WHERE serial = ?1",
