@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/httpd_exchange.h"
+#include "common/later.h"
 #include "common/log.h"
 #include "common/loopback.h"
 
@@ -167,7 +168,7 @@ static void exchange_handle(struct httpd_exchange *exchange) {
     exchange->handled = true;
     httpd->options.handler(httpd->options.ctx, exchange);
     /* a deferred exchange belongs to whoever answers it: only `deferred` may still be read */
-    if (!exchange->deferred && exchange->response == NULL) {
+    if (!exchange->deferred && exchange->response == NULL && !exchange->aborted) {
         log_line(LOG_ERROR, "httpd", "unanswered", "path=%s", exchange->path);
         httpd_exchange_render(exchange, 500, NULL, NULL, 0);
     }
@@ -305,6 +306,7 @@ static void httpd_free(struct httpd *httpd) {
         (void)close(httpd->listen_fd);
     }
     tls_listener_free(httpd->tls);
+    later_free(httpd->later);
     (void)pthread_cond_destroy(&httpd->drained);
     (void)pthread_mutex_destroy(&httpd->lock);
     free(httpd);
@@ -330,7 +332,9 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err) 
             return NULL;
         }
     }
-    if (!listen_on(httpd, options->listen, err) || !daemon_start(httpd, err)) {
+    httpd->later = later_new(err);
+    if (httpd->later == NULL || !listen_on(httpd, options->listen, err)
+        || !daemon_start(httpd, err)) {
         return NULL;
     }
     return TAKE(httpd);
@@ -354,6 +358,7 @@ void httpd_stop(struct httpd *httpd) {
         return;
     }
     (void)MHD_quiesce_daemon(httpd->daemon);
+    later_stop(httpd->later);
     httpd_exchange_refuse_all(httpd);
     drain(httpd);
     MHD_stop_daemon(httpd->daemon);

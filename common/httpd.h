@@ -88,4 +88,13 @@ void httpd_header_add(struct httpd_exchange *exchange, const char *name, const c
  */
 void httpd_answer(struct httpd_exchange *exchange, unsigned status, const char *type, char *body,
                   size_t len);
+/* As httpd_answer, but late or slowly; no thread waits meanwhile. */
+struct httpd_pace {
+    uint64_t delay_us;     /* before the first octet; 0 = none */
+    unsigned octets_per_s; /* of the body; 0 = as fast as it goes */
+};
+void httpd_answer_paced(struct httpd_exchange *exchange, unsigned status, const char *type,
+                        char *body, size_t len, const struct httpd_pace *pace);
+/* Close the connection instead of answering; when and whence as httpd_answer. */
+void httpd_abort(struct httpd_exchange *exchange);
 /* libmicrohttpd notices a peer that left only at answer time: cap how long you defer. */

@@ -149,6 +149,18 @@ void httpd_header_add(struct httpd_exchange *exchange, const char *name, const c
         (struct answer_header){TAKE(name_copy), TAKE(value_copy)};
 }
 
+void httpd_exchange_dress(struct httpd_exchange *exchange, struct MHD_Response *response,
+                          const char *type) {
+    if (type != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    }
+    for (unsigned i = 0; i < exchange->header_count; i++) {
+        (void)MHD_add_response_header(response, exchange->headers[i].name,
+                                      exchange->headers[i].value);
+    }
+    exchange->response = response;
+}
+
 void httpd_exchange_render(struct httpd_exchange *exchange, unsigned status, const char *type,
                            char *body, size_t len) {
     static char nothing[1];
@@ -160,24 +172,21 @@ void httpd_exchange_render(struct httpd_exchange *exchange, unsigned status, con
         free(body);
         return; /* no memory: the connection is closed without an answer */
     }
-    if (type != NULL) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    }
-    for (unsigned i = 0; i < exchange->header_count; i++) {
-        (void)MHD_add_response_header(response, exchange->headers[i].name,
-                                      exchange->headers[i].value);
-    }
+    httpd_exchange_dress(exchange, response, type);
     exchange->status = status;
-    exchange->response = response;
     exchange->response_len = body != NULL ? len : 0;
 }
 
 void httpd_answer(struct httpd_exchange *exchange, unsigned status, const char *type, char *body,
                   size_t len) {
+    httpd_exchange_render(exchange, status, type, body, len);
+    httpd_exchange_send(exchange);
+}
+
+void httpd_exchange_send(struct httpd_exchange *exchange) {
     struct httpd *httpd = exchange->httpd;
     struct MHD_Connection *connection = exchange->connection;
 
-    httpd_exchange_render(exchange, status, type, body, len);
     if (!exchange->deferred) {
         return; /* on_request queues it */
     }

@@ -17,6 +17,7 @@ struct httpd {
     int listen_fd;
     unsigned port;
     atomic_uint connections;
+    struct later *later; /* for answers that are paced */
 
     pthread_mutex_t lock;
     pthread_cond_t drained;
@@ -46,6 +47,7 @@ struct httpd_exchange {
     bool begun;    /* first call of the handler is over */
     bool handled;  /* the program's handler has run */
     bool deferred; /* written by the listener thread only */
+    bool aborted;  /* there will be no answer */
     void *data;
     void (*data_free)(void *);
     struct answer_header headers[HTTPD_HEADERS_MAX];
@@ -65,5 +67,10 @@ void httpd_exchange_free(struct httpd_exchange *exchange);
 /* Turn the answer into exchange->response, not yet sent; body is taken. */
 void httpd_exchange_render(struct httpd_exchange *exchange, unsigned status, const char *type,
                            char *body, size_t len);
+/* Content type and the answer's headers; response becomes exchange->response. */
+void httpd_exchange_dress(struct httpd_exchange *exchange, struct MHD_Response *response,
+                          const char *type);
+/* What was rendered goes out; nothing was: the connection is closed. */
+void httpd_exchange_send(struct httpd_exchange *exchange);
 /* Answer every deferred exchange with 503, and let none be deferred from now on. */
 void httpd_exchange_refuse_all(struct httpd *httpd);
