@@ -1,0 +1,17 @@
+/* Every area of cases.  A new case_<area>.c adds a line here, one in areas.c and its name in
+ * meson.build. */
+#pragma once
+
+#include "tests/conformance/spec.h"
+
+extern const struct spec_area case_directory;
+extern const struct spec_area case_errors;
+extern const struct spec_area case_jws;
+extern const struct spec_area case_nonce;
+extern const struct spec_area case_transport;
+
+#define AREAS_MAX 64
+/* All of them, those of data files too; ret[AREAS_MAX].  catalogue is where the data files are. */
+MUST_CHECK bool areas_load(const char *catalogue, struct spec_area *ret, size_t *ret_count,
+                           struct err *err);
+void areas_unload(void);
