@@ -12,6 +12,7 @@
 #include "server/order.h"
 
 struct store;
+struct store_chunk;
 struct renewal_window;
 
 /* A certificate as issued; certificate_done. */
@@ -53,6 +54,7 @@ enum store_op_kind {
     STORE_CERTIFICATE_INSERT,
     STORE_REVOKE,
     STORE_TOKEN_USE, /* the jti of an authority token: for one account and identifier only */
+    STORE_SWEEP,     /* what ended before a time, within a stretch of a table (store_upkeep.h) */
     STORE_REPLACE,   /* an order's claim to replace a certificate (store_renewal.h) */
     STORE_REPLACED,  /* the claim's order was fulfilled */
     STORE_WINDOW,    /* a renewal window set by the operator, or taken back */
@@ -97,6 +99,12 @@ struct store_op {
             int64_t exp_s;
         } token;
         struct {
+            unsigned kind; /* enum store_kind */
+            const struct store_chunk *chunk;
+            int64_t before_s;
+            unsigned ret_removed;
+        } sweep;
+        struct {
             const char *serial;
             uint64_t at_us;
         } replace;
@@ -118,6 +126,11 @@ struct store_tx {
 
 /* Room for one more operation of that kind, the rest zero. */
 struct store_op *store_tx_add(struct store_tx *tx, enum store_op_kind kind);
+
+/* Called on the writer's thread for every transaction that was committed, before its done; set once,
+ * before anything is submitted. */
+typedef void store_observer(void *ctx, const struct store_tx *tx);
+void store_observe(struct store *store, store_observer *observer, void *ctx);
 
 #define STORE_QUEUE_MAX 65536 /* transactions waiting */
 #define STORE_BATCH_MAX 512   /* transactions in one commit */

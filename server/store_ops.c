@@ -293,6 +293,7 @@ static bool (*const runs[])(struct conn *, struct store_op *, struct err *) = {
     [STORE_CERTIFICATE_INSERT] = certificate_insert,
     [STORE_REVOKE]             = revoke,
     [STORE_TOKEN_USE]          = token_use,
+    [STORE_SWEEP]              = store_sweep_run,
     [STORE_REPLACE]            = store_replace_run,
     [STORE_REPLACED]           = store_replaced_run,
     [STORE_WINDOW]             = store_window_run,

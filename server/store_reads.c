@@ -123,7 +123,7 @@ bool store_key_known(struct store *store, const char *thumbprint, bool *ret, str
 }
 
 /* The lines of names_text in store_ops.c; written by us, so anything else is a broken store. */
-static bool names_read(const char *text, struct order *order) {
+bool store_names_read(const char *text, struct order *order) {
     size_t count = 0;
 
     for (const char *at = text; *at != '\0'; at++) {
@@ -166,7 +166,7 @@ static bool order_read(sqlite3_stmt *row, void *ret, struct err *err) {
     column_into(row, 9, order.serial, sizeof(order.serial));
     order.error = column_dup(row, 10, &whole);
     column_into(row, 11, order.replaces, sizeof(order.replaces));
-    if (!whole || names == NULL || !names_read(names, &order)) {
+    if (!whole || names == NULL || !store_names_read(names, &order)) {
         order_done(&order);
         return err_set(err, ERR_STORE, "the store failed");
     }

@@ -44,6 +44,17 @@ enum sql {
     SQL_AUTHZ_VALID_EACH,
     SQL_PROCESSING_EACH,
     SQL_REVOKED_EACH,
+    SQL_REVOKED_SINCE,
+    SQL_ISSUED_EACH,
+    SQL_ORDERS_LOOK,
+    SQL_AUTHZ_LOOK,
+    SQL_CERTIFICATES_LOOK,
+    SQL_TOKENS_LOOK,
+    SQL_ORDERS_SWEEP,
+    SQL_CHALLENGES_SWEEP,
+    SQL_AUTHZ_SWEEP,
+    SQL_CERTIFICATES_SWEEP,
+    SQL_TOKENS_SWEEP,
     SQL_REPLACE,
     SQL_ORDER_REPLACES,
     SQL_REPLACED,
@@ -73,6 +84,8 @@ struct store {
     struct conn *readers; /* at rest */
     struct store_tx *first, *last;
     struct store_counts counts;
+    store_observer *observer; /* or NULL */
+    void *observer_ctx;
     bool stopping;
     bool started;
     pthread_t thread;
@@ -108,5 +121,9 @@ MUST_CHECK bool store_writer_start(struct store *store, struct err *err);
 MUST_CHECK bool store_replace_run(struct conn *conn, struct store_op *op, struct err *err);
 MUST_CHECK bool store_replaced_run(struct conn *conn, struct store_op *op, struct err *err);
 MUST_CHECK bool store_window_run(struct conn *conn, struct store_op *op, struct err *err);
+/* store_upkeep.c: STORE_SWEEP. */
+MUST_CHECK bool store_sweep_run(struct conn *conn, struct store_op *op, struct err *err);
+/* store_reads.c: the names of an order's row into its arrays; false: no memory, or not ours. */
+MUST_CHECK bool store_names_read(const char *text, struct order *order);
 /* store_ops.c: one operation inside the writer's transaction. */
 MUST_CHECK bool store_op_run(struct conn *conn, struct store_op *op, struct err *err);

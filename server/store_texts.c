@@ -96,6 +96,38 @@ const char *const store_texts[] = {
     [SQL_PROCESSING_EACH] = "SELECT account, authz, type FROM challenge WHERE status = 1",
     [SQL_REVOKED_EACH] =
         "SELECT serial, revoked_at_s, reason FROM certificate WHERE revoked_at_s IS NOT NULL",
+    [SQL_REVOKED_SINCE] =
+        "SELECT serial, revoked_at_s, reason FROM certificate WHERE revoked_at_s >= ?1",
+    [SQL_ISSUED_EACH] =
+        "SELECT c.n, c.serial, c.account, c.orders, c.not_after_s, c.spki_sha256, c.revoked_at_s,"
+        " c.reason, o.profile, o.names, CASE WHEN ?3 THEN c.chain_pem END FROM certificate c"
+        " LEFT JOIN orders o ON o.account = c.account AND o.id = c.orders"
+        " WHERE c.n > ?1 ORDER BY c.n LIMIT ?2",
+    [SQL_ORDERS_LOOK] =
+        "SELECT account, id, expires_us < ?3 AND status != 2 FROM orders WHERE (account, id) > (?1, ?2)"
+        " ORDER BY account, id LIMIT ?4",
+    [SQL_AUTHZ_LOOK] =
+        "SELECT account, id, expires_us < ?3 FROM authz WHERE (account, id) > (?1, ?2)"
+        " ORDER BY account, id LIMIT ?4",
+    [SQL_CERTIFICATES_LOOK] =
+        "SELECT n, NULL, not_after_s < ?3 FROM certificate WHERE n > CAST(?1 AS INTEGER)"
+        " ORDER BY n LIMIT ?4",
+    [SQL_TOKENS_LOOK] =
+        "SELECT jti, NULL, exp_s < ?3 FROM token WHERE jti > ?1 ORDER BY jti LIMIT ?4",
+    [SQL_ORDERS_SWEEP] =
+        "DELETE FROM orders WHERE (account, id) > (?1, ?2) AND (account, id) <= (?3, ?4)"
+        " AND expires_us < ?5 AND status != 2",
+    [SQL_CHALLENGES_SWEEP] = /* before the authorizations they belong to */
+        "DELETE FROM challenge WHERE (account, authz) > (?1, ?2) AND (account, authz) <= (?3, ?4)"
+        " AND EXISTS(SELECT 1 FROM authz a WHERE a.account = challenge.account"
+        " AND a.id = challenge.authz AND a.expires_us < ?5)",
+    [SQL_AUTHZ_SWEEP] =
+        "DELETE FROM authz WHERE (account, id) > (?1, ?2) AND (account, id) <= (?3, ?4)"
+        " AND expires_us < ?5",
+    [SQL_CERTIFICATES_SWEEP] =
+        "DELETE FROM certificate WHERE n > CAST(?1 AS INTEGER) AND n <= CAST(?3 AS INTEGER)"
+        " AND not_after_s < ?5",
+    [SQL_TOKENS_SWEEP] = "DELETE FROM token WHERE jti > ?1 AND jti <= ?3 AND exp_s < ?5",
 };
 /* clang-format on */
 static_assert(COUNT(store_texts) == SQL__COUNT, "every statement has its text");

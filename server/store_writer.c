@@ -109,6 +109,25 @@ static void batch_tell(struct store_tx *first, const struct err *lost) {
     }
 }
 
+void store_observe(struct store *store, store_observer *observer, void *ctx) {
+    (void)pthread_mutex_lock(&store->lock);
+    store->observer_ctx = ctx;
+    store->observer = observer;
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+static void observe(struct store *store, const struct store_tx *first) {
+    (void)pthread_mutex_lock(&store->lock);
+    store_observer *observer = store->observer;
+    void *ctx = store->observer_ctx;
+    (void)pthread_mutex_unlock(&store->lock);
+    for (const struct store_tx *tx = first; observer != NULL && tx != NULL; tx = tx->next) {
+        if (tx->err.kind == ERR_NONE) {
+            observer(ctx, tx);
+        }
+    }
+}
+
 static void *writer(void *ctx) {
     struct store *store = ctx;
     uint64_t started_us = 0;
@@ -126,6 +145,7 @@ static void *writer(void *ctx) {
         bool done = batch_run(store, batch, &lost);
         if (done) {
             store_cache_commit(store->cache, batch);
+            observe(store, batch);
         }
         (void)pthread_mutex_unlock(&store->writing);
         (void)pthread_mutex_lock(&store->lock);
