@@ -5,6 +5,7 @@
 
 #include "common/health.h"
 #include "common/problem.h"
+#include "server/admin_ari.h"
 
 struct admin {
     struct admin_options options;
@@ -80,6 +81,7 @@ static const struct admin_route {
     admin_handler *handler;
 } routes[] = {
     {HTTP_GET, "/ca", show_ca},
+    {HTTP_PUT, "/renewal-info", admin_renewal_info},
 };
 /* clang-format on */
 

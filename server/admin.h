@@ -21,6 +21,7 @@ struct admin_options { /* all borrowed for the life */
     struct va *va;
     const struct httpd *acme;
     const struct ca *ca;
+    const struct clock *clock;
 };
 
 /* Listening when it returns; ERR_CONFIG names the address. */

@@ -14,6 +14,7 @@ static const char *const names[] = {
     [METER_AUTHZ]       = "authz",       [METER_CHALLENGE]   = "challenge",
     [METER_ORDER]       = "order",       [METER_FINALIZE]    = "finalize",
     [METER_CERTIFICATE] = "certificate", [METER_REVOKE_CERT] = "revokeCert",
+    [METER_RENEWAL_INFO] = "renewalInfo",
     [METER_OTHER]       = "other",
 };
 /* clang-format on */

@@ -17,6 +17,7 @@ enum meter_operation {
     METER_FINALIZE,
     METER_CERTIFICATE,
     METER_REVOKE_CERT,
+    METER_RENEWAL_INFO,
     METER_OTHER, /* no such resource */
     METER_OPERATION__COUNT
 };

@@ -35,6 +35,9 @@ static const struct config_key keys[] = {
     {.path = "eab", .type = CONFIG_SECTION, .help = "External account binding."},
     {.path = "eab.keys", .type = CONFIG_TEXTS, .option = "--eab", .argument = "KID:BASE64URL", .help = "A key accounts may be bound to; one key binds any number of accounts."},
     {.path = "eab.required", .type = CONFIG_BOOL, .fallback = "false", .option = "--require-eab", .help = "No account without a binding."},
+    {.path = "ari", .type = CONFIG_SECTION, .help = "Renewal information (RFC 9773)."},
+    {.path = "ari.offered", .type = CONFIG_BOOL, .fallback = "true", .help = "Say when certificates ought to be renewed, and take `replaces` in orders."},
+    {.path = "ari.retry_after", .type = CONFIG_DURATION, .fallback = "6h", .min = 1, .max = 3.2e7, .help = "How long clients shall wait before they ask again."},
     {.path = "lifetimes", .type = CONFIG_SECTION, .help = "How long objects live."},
     {.path = "lifetimes.order", .type = CONFIG_DURATION, .fallback = "7d", .min = 1, .max = 3.2e7, .help = "From newOrder to the end of an order that was not fulfilled."},
     {.path = "lifetimes.authorization", .type = CONFIG_DURATION, .fallback = "30d", .min = 1, .max = 3.2e7, .help = "From validation to the end of an authorization; the end of its token comes first."},
@@ -178,6 +181,8 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .threads = (unsigned)config_int(config, "threads"),
         .connections_max = (unsigned)config_int(config, "limits.connections"),
         .accounts_kept = (unsigned)config_int(config, "limits.accounts_kept"),
+        .ari = config_bool(config, "ari.offered"),
+        .ari_retry_us = config_duration_us(config, "ari.retry_after"),
         .order_lifetime_us = config_duration_us(config, "lifetimes.order"),
         .authz_lifetime_us = config_duration_us(config, "lifetimes.authorization"),
     };

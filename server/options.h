@@ -33,6 +33,8 @@ struct options { /* texts are borrowed from config */
     struct clock clock;
     unsigned threads;
     unsigned connections_max, accounts_kept;
+    bool ari;
+    uint64_t ari_retry_us;
     uint64_t order_lifetime_us, authz_lifetime_us;
 };
 

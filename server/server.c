@@ -151,7 +151,9 @@ static bool make_wfe(struct server *server, struct err *err) {
                               .meter = server->meter,
                               .trace = server->trace,
                               .order_lifetime_us = options->order_lifetime_us,
-                              .authz_lifetime_us = options->authz_lifetime_us},
+                              .authz_lifetime_us = options->authz_lifetime_us,
+                              .ari = options->ari,
+                              .ari_retry_us = options->ari_retry_us},
         err);
     return server->wfe != NULL && wfe_resume(server->wfe, err);
 }
@@ -181,7 +183,8 @@ static bool listen_all(struct server *server, struct err *err) {
                                                         .store = server->store,
                                                         .va = server->va,
                                                         .acme = server->httpd,
-                                                        .ca = server->ca},
+                                                        .ca = server->ca,
+                                                        .clock = &options->clock},
                                 err);
     return server->admin != NULL;
 }

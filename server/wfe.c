@@ -28,6 +28,7 @@ struct route {
 };
 
 #define GET_TOO (HTTP_GET | HTTP_HEAD | HTTP_POST)
+#define GET_ONLY (HTTP_GET | HTTP_HEAD)
 /* clang-format off */
 static const struct route routes[] = {
     {GET_TOO,   "/directory",               GATE_KID,    GATE_EMPTY,  METER_DIRECTORY,   wfe_directory},   /* 7.1.1, 6.3 */
@@ -43,6 +44,7 @@ static const struct route routes[] = {
     {HTTP_POST, "/account/{id}/orders",     GATE_KID,    GATE_EMPTY,  METER_ORDERS,      wfe_orders},      /* 7.1.2.1 */
     {HTTP_POST, "/account/{id}/orders/{after}", GATE_KID, GATE_EMPTY, METER_ORDERS,      wfe_orders},
     {HTTP_POST, "/revoke-cert",             GATE_EITHER, GATE_OBJECT, METER_REVOKE_CERT, wfe_revoke},      /* 7.6 */
+    {GET_ONLY,  "/renewal-info/{certid}",   GATE_KID,    GATE_EMPTY,  METER_RENEWAL_INFO, wfe_renewal_info}, /* RFC 9773 4.1 */
 };
 /* clang-format on */
 
@@ -97,6 +99,10 @@ static bool wfe_directory(struct request *request) {
     (void)json_object_set_new(directory, "newAccount", request_url_new(request, "/new-account"));
     (void)json_object_set_new(directory, "newOrder", request_url_new(request, "/new-order"));
     (void)json_object_set_new(directory, "revokeCert", request_url_new(request, "/revoke-cert"));
+    if (request->wfe->options.ari) { /* RFC 9773 3 */
+        (void)json_object_set_new(directory, "renewalInfo",
+                                  request_url_new(request, "/renewal-info"));
+    }
     (void)json_object_set_new(directory, "meta", meta);
     return request_json(request, 200, TAKE(directory));
 }
@@ -167,7 +173,10 @@ static const struct route *find_route(struct request *request) {
         (void)request_fail(request, ERR_NOT_FOUND, "there is no such resource");
         return NULL;
     }
-    (void)snprintf(allow, sizeof(allow), "%s", allowed == HTTP_POST ? "POST" : "GET, HEAD, POST");
+    (void)snprintf(allow, sizeof(allow), "%s",
+                   allowed == HTTP_POST  ? "POST"
+                   : allowed == GET_ONLY ? "GET, HEAD"
+                                         : "GET, HEAD, POST");
     httpd_header_add(request->exchange, "Allow", allow);
     (void)request_fail(request, ERR_METHOD_NOT_ALLOWED, "this resource does not take that method");
     return NULL;

@@ -34,6 +34,8 @@ struct wfe_options { /* all borrowed for the life */
     struct trace *trace; /* or NULL */
     uint64_t order_lifetime_us;
     uint64_t authz_lifetime_us; /* once valid; a token's end comes first */
+    bool ari;                   /* renewal information is offered, RFC 9773 */
+    uint64_t ari_retry_us;      /* how often clients shall ask for it */
 };
 
 struct wfe *wfe_new(const struct wfe_options *options, struct err *err);

@@ -134,6 +134,7 @@ static bool finalize(struct request *request) {
     op->to = order->status;
     op->serial = order->serial;
     store_tx_add(&request->tx, STORE_CERTIFICATE_INSERT)->certificate = &request->certificate;
+    wfe_replaces_done(request);
     request_header_url(request, "Location", NULL, "/order/%s", order->id);
     (void)request_json(request, 200, wfe_order_json(request, order));
     return request_commit(request, finalized);

@@ -42,6 +42,7 @@ json_t *wfe_order_json(const struct request *request, const struct order *order)
                                   wfe_time_new((uint64_t)order->not_after_s * US_PER_S));
     }
     (void)json_object_set_new(object, "profile", json_string(order->profile));
+    wfe_replaces_show(request, order, object);
     (void)json_object_set_new(object, "authorizations", authzs);
     (void)json_object_set_new(object, "finalize",
                               request_url_new(request, "/order/%s/finalize", order->id));
@@ -72,7 +73,8 @@ static bool read_new_order(struct request *request, struct err *err) {
     }
     (void)snprintf(order->profile, sizeof(order->profile), "%s", profile->name);
     order->created_us = request_now_us(request);
-    return policy_validity(payload, profile, (int64_t)(order->created_us / US_PER_S), order, err);
+    return policy_validity(payload, profile, (int64_t)(order->created_us / US_PER_S), order, err)
+           && wfe_replaces_read(request, err);
 }
 
 /* Ids, authorizations and their challenges for the names read. */
@@ -114,6 +116,7 @@ bool wfe_new_order(struct request *request) {
     struct store_op *op = store_tx_add(&request->tx, STORE_ORDER_INSERT);
     op->new_order.order = &request->order;
     op->new_order.authzs = request->authzs;
+    wfe_replaces_claim(request);
     return request_commit(request, order_inserted);
 }
 

@@ -250,7 +250,8 @@ static void add_headers(struct request *request) {
         if (request->base[0] != '\0') {
             request_header_url(request, "Link", "index", "/directory");
         }
-        httpd_header_add(request->exchange, "Cache-Control", "no-store");
+        bool keeps = request->operation == METER_RENEWAL_INFO && request->err.kind == ERR_NONE;
+        httpd_header_add(request->exchange, "Cache-Control", keeps ? "max-age=60" : "no-store");
     } else {
         httpd_header_add(request->exchange, "Cache-Control", "no-cache");
     }

@@ -98,6 +98,14 @@ request_handler wfe_new_order, wfe_order;
 request_handler wfe_finalize, wfe_certificate;
 request_handler wfe_authz, wfe_challenge;
 request_handler wfe_revoke;
+request_handler wfe_renewal_info;
+
+/* RFC 9773 5, nothing unless the order has `replaces`.  Read it into request->order; add the claim
+ * to the order's transaction, and its fulfilment to the certificate's; show it in the order. */
+MUST_CHECK bool wfe_replaces_read(struct request *request, struct err *err);
+void wfe_replaces_claim(struct request *request);
+void wfe_replaces_done(struct request *request);
+void wfe_replaces_show(const struct request *request, const struct order *order, json_t *object);
 
 /* The order object as it is now. */
 json_t *wfe_order_json(const struct request *request, const struct order *order);
