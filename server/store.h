@@ -156,6 +156,10 @@ MUST_CHECK bool store_order_get(struct store *store, const char *account, const 
                                 struct order *ret, struct err *err);
 MUST_CHECK bool store_authz_get(struct store *store, const char *account, const char *id,
                                 struct authz *ret, struct err *err);
+/* The same as SQLite has it: a record kept in memory may be older for a moment than another that was
+ * read from SQLite just after its commit. */
+MUST_CHECK bool store_authz_get_committed(struct store *store, const char *account, const char *id,
+                                          struct authz *ret, struct err *err);
 MUST_CHECK bool store_certificate_get(struct store *store, const char *serial,
                                       struct certificate *ret, struct err *err);
 

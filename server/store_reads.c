@@ -235,6 +235,11 @@ static bool authz_read(sqlite3_stmt *row, void *ret, struct err *err) {
     return true;
 }
 
+bool store_authz_get_committed(struct store *store, const char *account, const char *id,
+                               struct authz *ret, struct err *err) {
+    return take_get(store, SQL_AUTHZ_GET, account, id, authz_read, ret, err);
+}
+
 bool store_authz_get(struct store *store, const char *account, const char *id, struct authz *ret,
                      struct err *err) {
     uint64_t seen = 0;

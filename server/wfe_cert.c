@@ -38,14 +38,29 @@ static bool check_csr_key(const struct request *request, const struct x509_csr *
     return !known || err_set(err, ERR_BAD_CSR, "the key of the CSR is an account's key");
 }
 
+/* An authorization of a ready order; what says it is not valid is looked at twice. */
+static bool read_authz(const struct request *request, const char *id, struct authz *ret,
+                       struct err *err) {
+    struct store *store = request->wfe->options.store;
+    const char *account = request->order.account;
+
+    if (!store_authz_get(store, account, id, ret, err)) {
+        return false;
+    }
+    if (authz_status_at(ret, request_now_us(request)) == AUTHZ_VALID) {
+        return true;
+    }
+    authz_done(ret);
+    return store_authz_get_committed(store, account, id, ret, err);
+}
+
 /* What the authorizations grant; each must be valid now. */
 static bool read_grants(struct request *request, struct ca_request *wanted, struct err *err) {
     const struct order *order = &request->order;
 
     for (unsigned i = 0; i < order->count; i++) {
         AUTO(authz_done) struct authz authz = {0};
-        if (!store_authz_get(request->wfe->options.store, order->account, order->authzs[i], &authz,
-                             err)) {
+        if (!read_authz(request, order->authzs[i], &authz, err)) {
             return false;
         }
         if (authz_status_at(&authz, request_now_us(request)) != AUTHZ_VALID) {
