@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     }
     server_ready(server);
     while (run_signals_wait() == SIGHUP) {
-        /* nothing to read again yet */
+        server_reopen(server);
     }
     return RUN_OK;
 }

@@ -33,6 +33,8 @@ struct options { /* texts are borrowed from config */
     struct clock clock;
     unsigned threads;
     unsigned connections_max, accounts_kept;
+    const char *audit; /* a file, "none", or NULL: audit.jsonl in the state directory */
+    uint64_t housekeeping_us, keep_us, certificate_keep_us;
     bool ari;
     uint64_t ari_retry_us;
     uint64_t order_lifetime_us, authz_lifetime_us;

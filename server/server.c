@@ -8,7 +8,9 @@
 #include "common/log.h"
 #include "common/run.h"
 #include "server/admin.h"
+#include "server/audit.h"
 #include "server/ca.h"
+#include "server/housekeeper.h"
 #include "server/pki.h"
 #include "server/store_memory.h"
 #include "server/store_sqlite.h"
@@ -16,6 +18,7 @@
 
 #define PATH_SIZE 512
 #define DATABASE "server.db"
+#define AUDIT "audit.jsonl"
 #define DRAIN_US 10000000
 #define NONCE_WINDOW 0x100000
 
@@ -37,6 +40,8 @@ struct server {
     char *cert_pem, *key_pem;
     struct httpd *httpd;
     struct admin *admin;
+    struct audit *audit;
+    struct housekeeper *housekeeper;
 };
 
 /* "http://host:port", host as people reach what listens there. */
@@ -58,6 +63,42 @@ static bool open_store(struct server *server, struct err *err) {
     server->store = options->memory ? store_memory_open(err)
                                     : store_sqlite_open(path, clock_now_s(&options->clock), err);
     return server->store != NULL;
+}
+
+#define US_PER_S 1000000
+
+static bool start_upkeep(struct server *server, struct err *err) {
+    const struct options *options = server->options;
+    char path[PATH_SIZE];
+
+    (void)snprintf(path, sizeof(path), "%s/" AUDIT, options->state_dir);
+    if (options->audit == NULL || strcmp(options->audit, "none") != 0) {
+        server->audit = audit_open(
+            &(struct audit_options){.path = options->audit == NULL ? path : options->audit,
+                                    .store = server->store,
+                                    .clock = &options->clock,
+                                    .memory = options->memory},
+            err);
+        if (server->audit == NULL) {
+            return false;
+        }
+        store_observe(server->store, audit_committed, server->audit);
+    }
+    server->housekeeper = housekeeper_start(
+        &(struct housekeeper_options){.store = server->store,
+                                      .clock = &options->clock,
+                                      .interval_us = options->housekeeping_us,
+                                      .keep_s = (int64_t)(options->keep_us / US_PER_S),
+                                      .certificate_keep_s =
+                                          (int64_t)(options->certificate_keep_us / US_PER_S)},
+        err);
+    return server->housekeeper != NULL;
+}
+
+void server_reopen(struct server *server) {
+    if (server->audit != NULL) {
+        audit_reopen(server->audit);
+    }
 }
 
 /* CA, its listener, and the list of what it revoked. */
@@ -149,6 +190,7 @@ static bool make_wfe(struct server *server, struct err *err) {
                               .require_eab = options->require_eab,
                               .names = options->names,
                               .meter = server->meter,
+                              .audit = server->audit,
                               .trace = server->trace,
                               .order_lifetime_us = options->order_lifetime_us,
                               .authz_lifetime_us = options->authz_lifetime_us,
@@ -197,8 +239,9 @@ struct server *server_start(const struct options *options, struct err *err) {
         return NULL;
     }
     server->options = options;
-    if (!file_folder(options->state_dir, err) || !open_store(server, err) || !start_pki(server, err)
-        || !start_va(server, err) || !make_wfe(server, err) || !listen_all(server, err)) {
+    if (!file_folder(options->state_dir, err) || !open_store(server, err)
+        || !start_upkeep(server, err) || !start_pki(server, err) || !start_va(server, err)
+        || !make_wfe(server, err) || !listen_all(server, err)) {
         return NULL;
     }
     return TAKE(server);
@@ -227,6 +270,7 @@ void server_stop(struct server *server) {
         log_line(LOG_WARNING, "server", "undrained", "after_s=%d", DRAIN_US / 1000000);
     }
     admin_stop(server->admin);
+    housekeeper_stop(server->housekeeper);
     va_free(server->va);
     store_stop(server->store);
     revoker_free(server->revoker);
@@ -234,6 +278,7 @@ void server_stop(struct server *server) {
     pki_stop(server->pki);
     crl_free(server->crl);
     wfe_free(server->wfe);
+    audit_close(server->audit);
     trace_close(server->trace);
     meter_free(server->meter);
     eab_keys_free(server->eab);

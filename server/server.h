@@ -9,6 +9,8 @@ struct server;
 struct server *server_start(const struct options *options, struct err *err);
 /* Print the one ready line. */
 void server_ready(const struct server *server);
+/* Open the files again that may have been moved away (SIGHUP). */
+void server_reopen(struct server *server);
 /* Answer what is under way, refuse the rest, stop. */
 void server_stop(struct server *server);
 AUTO_DEFINE(struct server, server_stop)

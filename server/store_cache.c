@@ -293,6 +293,7 @@ static void change(struct store_cache *cache, const struct store_op *op) {
     case STORE_ACCOUNT_INSERT: /* the keyring's */
     case STORE_ACCOUNT_CHANGE:
     case STORE_TOKEN_USE:
+    case STORE_SWEEP: /* what has ended stays ended; it goes when the slot is wanted */
     case STORE_REPLACE: /* the order knows it from its beginning */
     case STORE_REPLACED:
     case STORE_WINDOW:

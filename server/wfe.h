@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/httpd.h"
 #include "common/trace.h"
+#include "server/audit.h"
 #include "server/ca.h"
 #include "server/eab.h"
 #include "server/gate.h"
@@ -31,6 +32,7 @@ struct wfe_options { /* all borrowed for the life */
     bool require_eab;
     const char *const *names; /* of our certificate, NULL-terminated, lower case */
     struct meter *meter;
+    struct audit *audit; /* or NULL */
     struct trace *trace; /* or NULL */
     uint64_t order_lifetime_us;
     uint64_t authz_lifetime_us; /* once valid; a token's end comes first */

@@ -266,6 +266,10 @@ void request_finish(struct request *request) {
     }
     add_headers(request);
     uint64_t end_us = clock_wall_us();
+    if (request->err.kind != ERR_NONE && wfe->options.audit != NULL) {
+        audit_refused(wfe->options.audit, request->operation, request_account(request),
+                      httpd_peer_address(request->exchange), &request->err);
+    }
     meter_request(wfe->options.meter, request->operation, request->err.kind != ERR_NONE);
     httpd_answer(request->exchange, request->status, request->type, TAKE(request->body),
                  request->body_len);
