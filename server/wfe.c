@@ -40,6 +40,7 @@ static const struct route routes[] = {
     {HTTP_POST, "/order/{id}",              GATE_KID,    GATE_EMPTY,  METER_ORDER,       wfe_order},       /* 7.4 */
     {HTTP_POST, "/order/{id}/finalize",     GATE_KID,    GATE_OBJECT, METER_FINALIZE,    wfe_finalize},    /* 7.4 */
     {HTTP_POST, "/cert/{serial}",           GATE_KID,    GATE_EMPTY,  METER_CERTIFICATE, wfe_certificate}, /* 7.4.2 */
+    {HTTP_POST, "/cert/{serial}/{chain}",   GATE_KID,    GATE_EMPTY,  METER_CERTIFICATE, wfe_certificate},
     {HTTP_POST, "/account/{id}",            GATE_KID,    GATE_ANY,    METER_ACCOUNT,     wfe_account},     /* 7.3.2, 7.3.6 */
     {HTTP_POST, "/account/{id}/orders",     GATE_KID,    GATE_EMPTY,  METER_ORDERS,      wfe_orders},      /* 7.1.2.1 */
     {HTTP_POST, "/account/{id}/orders/{after}", GATE_KID, GATE_EMPTY, METER_ORDERS,      wfe_orders},
