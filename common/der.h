@@ -15,8 +15,11 @@ enum der_tag {
     DER_INTEGER = 0x02,
     DER_BITS = 0x03,
     DER_OCTETS = 0x04,
+    DER_NULL = 0x05,
     DER_OID = 0x06,
+    DER_ENUMERATED = 0x0A,
     DER_IA5 = 0x16,
+    DER_TIME = 0x18, /* GeneralizedTime */
     DER_SEQUENCE = 0x30,
     DER_SET = 0x31
 };

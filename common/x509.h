@@ -13,7 +13,12 @@
 #define X509_DNS_MAX 8
 #define X509_SERIAL_SIZE 41 /* 20 octets in hex and the NUL */
 
-enum x509_eku { X509_EKU_CLIENT = 1, X509_EKU_SERVER = 2, X509_EKU_OTHER = 4 };
+enum x509_eku {
+    X509_EKU_CLIENT = 1,
+    X509_EKU_SERVER = 2,
+    X509_EKU_OTHER = 4, /* read only */
+    X509_EKU_OCSP = 8   /* made only; read as _OTHER */
+};
 
 /* subjectAltName as an NF certificate uses it. */
 struct x509_names {
@@ -71,7 +76,7 @@ struct x509_spec {
     int64_t not_before_s, not_after_s;
     bool ca;      /* keyUsage keyCertSign cRLSign, basicConstraints critical */
     int path_len; /* with ca; -1 = unlimited */
-    unsigned eku; /* X509_EKU_CLIENT | X509_EKU_SERVER */
+    unsigned eku; /* X509_EKU_CLIENT | X509_EKU_SERVER; _OCSP: with id-pkix-ocsp-nocheck */
     const char *crl_url, *issuer_url, *ocsp_url;
     EVP_PKEY *key; /* subject's; borrowed */
 };

@@ -67,8 +67,16 @@ static void put_usage(struct buf *out, const struct x509_spec *spec) {
     if ((spec->eku & X509_EKU_SERVER) != 0) {
         (void)x509_put_text(out, DER_OID, KP("\x01"));
     }
+    if ((spec->eku & X509_EKU_OCSP) != 0) {
+        (void)x509_put_text(out, DER_OID, KP("\x09"));
+    }
     x509_wrap_from(out, at, DER_SEQUENCE);
     extension(out, at, CE("\x25"), false);
+    if ((spec->eku & X509_EKU_OCSP) != 0) { /* RFC 6960 4.2.2.2.1: nobody asks about its status */
+        at = out->len;
+        (void)x509_put(out, DER_NULL, NULL, 0);
+        extension(out, at, AD("\x01\x05"), false);
+    }
 }
 
 /* subjectKeyIdentifier, RFC 5280 section 4.2.1.2 method 1, and authorityKeyIdentifier. */

@@ -1,4 +1,4 @@
-/* Writing the values of extensions and requests in DER: for the x509 rooms alone. */
+/* Writing DER: for the x509 rooms and what signs beside them. */
 #pragma once
 
 #include "common/buf.h"

@@ -23,7 +23,7 @@ struct ca {
     char *country, *domain;
     char *chain_tail; /* PEM after the leaf */
     int64_t issuer_not_after_s;
-    char crl_url[512], issuer_url[512]; /* "" until the PKI listener's URL is known */
+    char crl_url[512], issuer_url[512], ocsp_url[512]; /* "" until the PKI listener's URL is known */
 };
 
 static bool ca_fill(struct ca *ca, const struct ca_options *options, struct err *err) {
@@ -77,6 +77,7 @@ void ca_free(struct ca *ca) {
 void ca_pki_url_set(struct ca *ca, const char *url) {
     (void)snprintf(ca->crl_url, sizeof ca->crl_url, "%s/crl/issuing.crl", url);
     (void)snprintf(ca->issuer_url, sizeof ca->issuer_url, "%s/issuing.crt", url);
+    (void)snprintf(ca->ocsp_url, sizeof ca->ocsp_url, "%s/ocsp", url);
 }
 
 X509 *ca_root(const struct ca *ca) { return ca->state.root; }
@@ -112,6 +113,7 @@ static struct x509_spec spec_new(const struct ca *ca) {
         .organization = ca->domain,
         .crl_url = ca->crl_url[0] == '\0' ? NULL : ca->crl_url,
         .issuer_url = ca->issuer_url[0] == '\0' ? NULL : ca->issuer_url,
+        .ocsp_url = ca->ocsp_url[0] == '\0' ? NULL : ca->ocsp_url,
     };
 }
 

@@ -28,7 +28,7 @@ struct ca *ca_open(const struct ca_options *options, struct err *err);
 void ca_free(struct ca *ca);
 AUTO_DEFINE(struct ca, ca_free)
 
-/* Where certificates say their CRL is ("http://127.0.0.1:14080"); set once the port is known. */
+/* Where certificates say their CRL and OCSP responder are ("http://127.0.0.1:14080"); set once the port is known. */
 void ca_pki_url_set(struct ca *ca, const char *url);
 
 X509 *ca_root(const struct ca *ca);           /* borrowed */

@@ -4,21 +4,20 @@
 #include "server/crl.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "common/ossl.h"
+#include "server/crl_make.h"
 
 #define DAY_S ((int64_t)86400)
-#define BACKDATE_S 60
+#define LEASE_US 3600000000ULL /* CRL numbers that may be used before the file is written again */
+#define STATE_SIZE 64
 #define LOOK_MAX_US 3600000000ULL /* the renewing thread looks at the clock at least hourly */
 #define LOOK_MIN_US 1000000ULL    /* and after a failure not before a second has passed */
-
-AUTO_DEFINE(ASN1_ENUMERATED, ASN1_ENUMERATED_free)
-AUTO_DEFINE(ASN1_INTEGER, ASN1_INTEGER_free)
-AUTO_DEFINE(AUTHORITY_KEYID, AUTHORITY_KEYID_free)
-AUTO_DEFINE(X509_REVOKED, X509_REVOKED_free)
 
 struct crl {
     struct crl_options options;
@@ -32,126 +31,77 @@ struct crl {
     unsigned char *der; /* malloc */
     size_t der_len;
     uint64_t number;
-    int64_t renew_at_s;
+    int64_t this_update_s, renew_at_s;
+
+    /* of whoever is busy; what the state file says */
+    uint64_t leased;     /* no number beyond it was used */
+    int64_t scheduled_s; /* thisUpdate of the last list on schedule; 0: not known */
 };
 
-/* One list in the making. */
-struct making {
-    X509_CRL *list;
-    unsigned count;
-};
+/* "LEASED SCHEDULED": a file that is not there, or says nothing, is a first start. */
+static void state_read(struct crl *crl) {
+    const char *path = crl->options.state_file;
+    unsigned long long leased = 0;
+    long long scheduled_s = 0;
+    struct err err = {0};
+    size_t len = 0;
+    AUTO(free) char *text = path == NULL ? NULL : file_read(path, &len, &err);
 
-static ASN1_INTEGER *serial_read(const char *hex) {
-    AUTO(BN_free) BIGNUM *number = NULL;
-
-    if (hex[0] == '\0' || (size_t)BN_hex2bn(&number, hex) != strlen(hex)) {
-        return NULL;
+    if (text != NULL && sscanf(text, "%20llu %20lld", &leased, &scheduled_s) == 2) {
+        crl->leased = leased;
+        crl->number = leased;
+        crl->scheduled_s = (int64_t)scheduled_s;
     }
-    return BN_to_ASN1_INTEGER(number, NULL);
 }
 
-/* RFC 5280 5.3.1: unspecified is left out, removeFromCRL is for delta lists, 7 is not used. */
-static bool reason_add(X509_REVOKED *revoked, int reason) {
-    if (reason < 1 || reason > 10 || reason == 7 || reason == 8) {
-        return true;
-    }
-    AUTO(ASN1_ENUMERATED_free) ASN1_ENUMERATED *value = ASN1_ENUMERATED_new();
-    return value != NULL && ASN1_ENUMERATED_set(value, reason) == 1
-           && X509_REVOKED_add1_ext_i2d(revoked, NID_crl_reason, value, 0, 0) == 1;
-}
+static bool state_write(struct crl *crl, uint64_t leased, int64_t scheduled_s, struct err *err) {
+    char text[STATE_SIZE];
 
-/* The crl_sink given to the source. */
-static bool entry_add(void *ctx, const struct crl_entry *entry, struct err *err) {
-    struct making *making = ctx;
-    AUTO(X509_REVOKED_free) X509_REVOKED *revoked = X509_REVOKED_new();
-    AUTO(ASN1_INTEGER_free) ASN1_INTEGER *serial = serial_read(entry->serial);
-    AUTO(ASN1_TIME_free) ASN1_TIME *when = ASN1_TIME_set(NULL, (time_t)entry->revoked_at_s);
-
-    if (making->count == CRL_ENTRIES_MAX) {
-        return err_set(err, ERR_OVERLOAD, "the revocation list is full");
+    (void)snprintf(text, sizeof text, "%llu %lld\n", (unsigned long long)leased,
+                   (long long)scheduled_s);
+    if (crl->options.state_file != NULL
+        && !file_write(crl->options.state_file, 0600, text, strlen(text), err)) {
+        return false;
     }
-    if (serial == NULL) {
-        return err_set(err, ERR_SERVER_INTERNAL, "a revoked serial is not hexadecimal");
-    }
-    if (revoked == NULL || when == NULL || X509_REVOKED_set_serialNumber(revoked, serial) != 1
-        || X509_REVOKED_set_revocationDate(revoked, when) != 1
-        || !reason_add(revoked, entry->reason)
-        || X509_CRL_add0_revoked(making->list, revoked) != 1) {
-        return err_set(err, ERR_SERVER_INTERNAL, "could not list a revoked certificate");
-    }
-    (void)TAKE(revoked);
-    making->count++;
+    crl->leased = leased;
+    crl->scheduled_s = scheduled_s;
     return true;
 }
 
-/* authorityKeyIdentifier (5.2.1) and CRL number (5.2.3), which every list has. */
-static bool extensions_add(const struct crl *crl, X509_CRL *list, uint64_t number) {
-    const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(ca_issuer(crl->options.ca));
-    AUTO(AUTHORITY_KEYID_free) AUTHORITY_KEYID *akid = AUTHORITY_KEYID_new();
-    AUTO(ASN1_INTEGER_free) ASN1_INTEGER *value = ASN1_INTEGER_new();
+/* Microseconds since the epoch grow faster than lists can be signed; should the clock stand behind
+ * (another time scale, a clock put back), numbers go on from the last.  A number is used only after
+ * the file says that it may have been. */
+static bool number_next(struct crl *crl, uint64_t now_us, uint64_t *ret, struct err *err) {
+    uint64_t number = now_us > crl->number ? now_us : crl->number + 1;
 
-    if (ski == NULL || akid == NULL || value == NULL
-        || ASN1_INTEGER_set_uint64(value, number) != 1) {
+    if (number > crl->leased && !state_write(crl, number + LEASE_US, crl->scheduled_s, err)) {
         return false;
     }
-    akid->keyid = ASN1_OCTET_STRING_dup(ski);
-    return akid->keyid != NULL
-           && X509_CRL_add1_ext_i2d(list, NID_authority_key_identifier, akid, 0, 0) == 1
-           && X509_CRL_add1_ext_i2d(list, NID_crl_number, value, 0, 0) == 1;
-}
-
-static bool sign(const struct crl *crl, X509_CRL *list, struct err *err) {
-    EVP_PKEY *key = ca_issuer_key(crl->options.ca);
-    char digest[32] = "";
-    bool fixed = EVP_PKEY_get_default_digest_name(key, digest, sizeof digest) == 2;
-
-    /* An EdDSA key takes no digest: its name is mandatory and "UNDEF". */
-    const EVP_MD *md = fixed && strcmp(digest, "UNDEF") == 0 ? NULL : EVP_sha256();
-    if (X509_CRL_sort(list) != 1 || X509_CRL_sign(list, key, md) <= 0) {
-        (void)err_set(err, ERR_SERVER_INTERNAL, "could not sign the revocation list");
-        return err_cause_openssl(err);
-    }
-    return true;
-}
-
-/* Read the source and sign; *ret_der is for OPENSSL_free. */
-static bool make(const struct crl *crl, uint64_t number, int64_t now_s, unsigned char **ret_der,
-                 size_t *ret_len, struct err *err) {
-    AUTO(X509_CRL_free) X509_CRL *list = X509_CRL_new();
-    AUTO(ASN1_TIME_free) ASN1_TIME *this_update = ASN1_TIME_set(NULL, (time_t)(now_s - BACKDATE_S));
-    AUTO(ASN1_TIME_free)
-    ASN1_TIME *next_update = ASN1_TIME_set(NULL, (time_t)(now_s + crl->options.lifetime_s));
-    struct making making = {.list = list};
-
-    if (list == NULL || this_update == NULL || next_update == NULL
-        || X509_CRL_set_version(list, X509_CRL_VERSION_2) != 1
-        || X509_CRL_set_issuer_name(list, X509_get_subject_name(ca_issuer(crl->options.ca))) != 1
-        || X509_CRL_set1_lastUpdate(list, this_update) != 1
-        || X509_CRL_set1_nextUpdate(list, next_update) != 1 || !extensions_add(crl, list, number)) {
-        return err_set(err, ERR_SERVER_INTERNAL, "could not make a revocation list");
-    }
-    if (!crl->options.source(crl->options.ctx, entry_add, &making, err) || !sign(crl, list, err)) {
-        return false;
-    }
-    int len = i2d_X509_CRL(list, ret_der);
-    if (len <= 0) {
-        return err_set(err, ERR_SERVER_INTERNAL, "could not write the revocation list");
-    }
-    *ret_len = (size_t)len;
+    *ret = number;
     return true;
 }
 
 /* One reading and signing; called with the lock held and busy set, which stays with the caller. */
 static bool renew_locked(struct crl *crl, struct err *err) {
     uint64_t reading = ++crl->begun, now_us = clock_now_us(crl->options.clock);
-    /* Microseconds since the epoch grow across restarts, and faster than lists can be signed. */
-    uint64_t number = now_us > crl->number ? now_us : crl->number + 1;
     int64_t now_s = (int64_t)(now_us / 1000000);
+    bool on_schedule = now_s >= crl->renew_at_s;
     AUTO(ossl_free) unsigned char *der = NULL;
+    struct crl_spec spec = {
+        .issuer = ca_issuer(crl->options.ca),
+        .key = ca_issuer_key(crl->options.ca),
+        .this_update_s = now_s,
+        .next_update_s = now_s + crl->options.lifetime_s,
+        .source = crl->options.source,
+        .ctx = crl->options.ctx,
+        /* RFC 5280 3.3: what expired stays until one list on schedule after that had it */
+        .expiring_after_s = crl->scheduled_s,
+    };
     size_t len = 0;
 
     (void)pthread_mutex_unlock(&crl->lock);
-    bool made = make(crl, number, now_s, &der, &len, err);
+    bool made = number_next(crl, now_us, &spec.number, err) && crl_make(&spec, &der, &len, err)
+                && (!on_schedule || state_write(crl, crl->leased, now_s, err));
     unsigned char *copy = made ? malloc(len) : NULL;
     (void)pthread_mutex_lock(&crl->lock);
     if (copy == NULL) {
@@ -161,8 +111,9 @@ static bool renew_locked(struct crl *crl, struct err *err) {
     free(crl->der);
     crl->der = copy;
     crl->der_len = len;
-    crl->number = number;
+    crl->number = spec.number;
     crl->in_list = reading;
+    crl->this_update_s = now_s;
     crl->renew_at_s = now_s + crl->options.lifetime_s / 2;
     return true;
 }
@@ -242,6 +193,7 @@ struct crl *crl_new(const struct crl_options *options, struct err *err) {
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&crl->changed, &attr);
     (void)pthread_condattr_destroy(&attr);
+    state_read(crl);
     if (!crl_refresh(crl, err)) {
         return NULL;
     }
@@ -270,12 +222,15 @@ void crl_free(struct crl *crl) {
     free(crl);
 }
 
-unsigned char *crl_der(struct crl *crl, size_t *ret_len) {
+unsigned char *crl_der(struct crl *crl, size_t *ret_len, int64_t *ret_this_update_s) {
     (void)pthread_mutex_lock(&crl->lock);
     unsigned char *copy = malloc(crl->der_len);
     if (copy != NULL) {
         memcpy(copy, crl->der, crl->der_len);
         *ret_len = crl->der_len;
+        if (ret_this_update_s != NULL) {
+            *ret_this_update_s = crl->this_update_s;
+        }
     }
     (void)pthread_mutex_unlock(&crl->lock);
     return copy;

@@ -21,9 +21,11 @@ struct crl_entry {
 
 /* Takes one entry; copied.  false and err: stop, the list cannot take it. */
 typedef bool crl_sink(void *sink_ctx, const struct crl_entry *entry, struct err *err);
-/* Hands every revoked certificate to sink(sink_ctx, …), in any order; stops with false when the
- * sink does.  Called on the thread that refreshes, never on two at once. */
-typedef bool crl_source(void *ctx, crl_sink *sink, void *sink_ctx, struct err *err);
+/* Hands every revoked certificate whose notAfter is that time or later to sink(sink_ctx, …), in any
+ * order; stops with false when the sink does.  Called on the thread that refreshes, never on two at
+ * once. */
+typedef bool crl_source(void *ctx, int64_t expiring_after_s, crl_sink *sink, void *sink_ctx,
+                        struct err *err);
 
 struct crl_options {
     const struct ca *ca;       /* borrowed for the life: issuer and key */
@@ -31,6 +33,8 @@ struct crl_options {
     void *ctx;                 /* for source */
     const struct clock *clock; /* borrowed for the life */
     int64_t lifetime_s;        /* nextUpdate - thisUpdate; 0 = one day */
+    const char *state_file;    /* where the number, and when a list was signed on schedule, outlive
+                                  the process; borrowed for the life; NULL: nowhere */
 };
 
 struct crl;
@@ -47,8 +51,9 @@ AUTO_DEFINE(struct crl, crl_free)
  */
 MUST_CHECK bool crl_refresh(struct crl *crl, struct err *err);
 
-/* A copy of the current list, DER; caller owns, free(); NULL: no memory. */
-unsigned char *crl_der(struct crl *crl, size_t *ret_len);
+/* A copy of the current list, DER; caller owns, free(); NULL: no memory.
+ * ret_this_update_s   or NULL. */
+unsigned char *crl_der(struct crl *crl, size_t *ret_len, int64_t *ret_this_update_s);
 
 /* The current list's CRL number: grows with every list, across restarts too. */
 uint64_t crl_number(struct crl *crl);

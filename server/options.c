@@ -14,7 +14,7 @@
 static const struct config_key keys[] = {
     {.path = "state", .type = CONFIG_TEXT, .fallback = "./nfacme-server.state", .option = "--state", .argument = "DIR", .help = "Where its CA, its keys and its database live; made when missing."},
     {.path = "listen", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14000", .option = "--listen", .argument = "ADDR:PORT", .help = "ACME over HTTPS; port 0 picks a free one."},
-    {.path = "pki", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14080", .option = "--pki", .argument = "ADDR:PORT", .help = "CRL and CA certificates over plain HTTP."},
+    {.path = "pki", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14080", .option = "--pki", .argument = "ADDR:PORT", .help = "CRL, OCSP and CA certificates over plain HTTP."},
     {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15000", .option = "--admin", .argument = "ADDR:PORT", .help = "Health and metrics over plain HTTP."},
     {.path = "names", .type = CONFIG_TEXTS, .option = "--name", .argument = "HOST", .help = "A further name or address of this server, in its certificate and in URLs."},
     {.path = "store", .type = CONFIG_TEXT, .fallback = "sqlite", .choices = "sqlite|memory", .option = "--store", .argument = "sqlite|memory", .help = "Keep accounts, orders and certificates on disk, or forget them at the end."},
@@ -41,6 +41,8 @@ static const struct config_key keys[] = {
     {.path = "lifetimes", .type = CONFIG_SECTION, .help = "How long objects live."},
     {.path = "lifetimes.order", .type = CONFIG_DURATION, .fallback = "7d", .min = 1, .max = 3.2e7, .help = "From newOrder to the end of an order that was not fulfilled."},
     {.path = "lifetimes.authorization", .type = CONFIG_DURATION, .fallback = "30d", .min = 1, .max = 3.2e7, .help = "From validation to the end of an authorization; the end of its token comes first."},
+    {.path = "lifetimes.crl", .type = CONFIG_DURATION, .fallback = "1d", .min = 2, .max = 3.2e7, .help = "Of a revocation list; a new one is signed after half of it and for each revocation."},
+    {.path = "lifetimes.ocsp", .type = CONFIG_DURATION, .fallback = "1h", .min = 2, .max = 3.2e7, .help = "Of an OCSP answer; another one is signed after half of it and once its certificate is revoked."},
     {.path = "limits", .type = CONFIG_SECTION, .help = "Sizes of what could grow."},
     {.path = "limits.connections", .type = CONFIG_INT, .fallback = "0", .max = 1e6, .help = "ACME connections; 0: half of the open files."},
     {.path = "limits.accounts_kept", .type = CONFIG_INT, .fallback = "16384", .min = 1, .max = 4e6, .help = "Accounts whose parsed key stays in memory."},
@@ -194,6 +196,8 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .ari_retry_us = config_duration_us(config, "ari.retry_after"),
         .order_lifetime_us = config_duration_us(config, "lifetimes.order"),
         .authz_lifetime_us = config_duration_us(config, "lifetimes.authorization"),
+        .crl_lifetime_us = config_duration_us(config, "lifetimes.crl"),
+        .ocsp_lifetime_us = config_duration_us(config, "lifetimes.ocsp"),
     };
     read_log(config_text(config, "log"));
     return read_names(ret, err) && read_ca(ret, err);

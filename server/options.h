@@ -37,7 +37,7 @@ struct options { /* texts are borrowed from config */
     uint64_t housekeeping_us, keep_us, certificate_keep_us;
     bool ari;
     uint64_t ari_retry_us;
-    uint64_t order_lifetime_us, authz_lifetime_us;
+    uint64_t order_lifetime_us, authz_lifetime_us, crl_lifetime_us, ocsp_lifetime_us;
 };
 
 /* Read what config_start gave; config is taken.  ERR_CONFIG names file, line and key. */

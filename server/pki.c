@@ -5,46 +5,72 @@
 
 #include "common/httpd.h"
 #include "common/ossl.h"
+#include "server/pki_answer.h"
+#include "server/pki_ocsp.h"
 
 #define IDLE_TIMEOUT_S 10
+#define CERTIFICATE_FRESH_S 3600
 
 struct pki {
     struct httpd *httpd;
     const struct ca *ca;
-    _Atomic(struct crl *) crl;
+    const struct clock *clock;
+    _Atomic(const struct pki_sources *) sources;
 };
 
-/* A malloc'd body, or NULL with *ret_len 0 when there is nothing to give. */
-typedef char *pki_body(struct pki *pki, size_t *ret_len);
+static const struct pki_sources no_sources;
 
-static char *crl_body(struct pki *pki, size_t *ret_len) {
-    struct crl *crl = atomic_load(&pki->crl);
-    return crl == NULL ? NULL : (char *)crl_der(crl, ret_len);
-}
+/* Fill body, len and times; the body stays NULL when there is nothing to give. */
+typedef void pki_body(struct pki *pki, const struct pki_sources *sources, struct pki_answer *ret);
 
-static char *certificate_body(X509 *x509, size_t *ret_len) {
-    AUTO(ossl_free) unsigned char *der = NULL;
-    int len = i2d_X509(x509, &der);
-    char *body = len <= 0 ? NULL : malloc((size_t)len);
-
-    if (body != NULL) {
-        memcpy(body, der, (size_t)len);
-        *ret_len = (size_t)len;
+/* Whoever keeps a list asks whether it is still the one: a revocation may have come. */
+static void crl_body(struct pki *pki, const struct pki_sources *sources, struct pki_answer *ret) {
+    (void)pki;
+    if (sources->crl != NULL) {
+        ret->body = (char *)crl_der(sources->crl, &ret->len, &ret->modified_s);
     }
-    return body;
 }
 
-static char *root_body(struct pki *pki, size_t *ret_len) {
-    return certificate_body(ca_root(pki->ca), ret_len);
+static void root_crl_body(struct pki *pki, const struct pki_sources *sources,
+                          struct pki_answer *ret) {
+    if (sources->root_crl != NULL) {
+        ret->body = (char *)root_crl_der(sources->root_crl, &ret->len, &ret->modified_s);
+    } else if (ca_root(pki->ca) == ca_issuer(pki->ca)) {
+        crl_body(pki, sources, ret);
+    }
 }
 
-static char *issuing_body(struct pki *pki, size_t *ret_len) {
-    return certificate_body(ca_issuer(pki->ca), ret_len);
+static void certificate_body(struct pki *pki, X509 *x509, struct pki_answer *ret) {
+    AUTO(ossl_free) unsigned char *der = NULL;
+    struct tm from = {0};
+    int len = i2d_X509(x509, &der);
+
+    ret->body = len <= 0 ? NULL : malloc((size_t)len);
+    if (ret->body != NULL) {
+        memcpy(ret->body, der, (size_t)len);
+        ret->len = (size_t)len;
+    }
+    if (ASN1_TIME_to_tm(X509_get0_notBefore(x509), &from) == 1) {
+        ret->modified_s = timegm(&from);
+    }
+    ret->fresh_until_s = clock_now_s(pki->clock) + CERTIFICATE_FRESH_S;
+}
+
+static void root_body(struct pki *pki, const struct pki_sources *sources, struct pki_answer *ret) {
+    (void)sources;
+    certificate_body(pki, ca_root(pki->ca), ret);
+}
+
+static void issuing_body(struct pki *pki, const struct pki_sources *sources,
+                         struct pki_answer *ret) {
+    (void)sources;
+    certificate_body(pki, ca_issuer(pki->ca), ret);
 }
 
 /* clang-format off */
 static const struct { const char *path, *type; pki_body *body; } routes[] = {
     {"/crl/issuing.crl", "application/pkix-crl",  crl_body},     /* RFC 5280 4.2.1.13 */
+    {"/crl/root.crl",    "application/pkix-crl",  root_crl_body},
     {"/root.crt",        "application/pkix-cert", root_body},
     {"/issuing.crt",     "application/pkix-cert", issuing_body}, /* RFC 5280 4.2.2.1 */
 };
@@ -52,8 +78,13 @@ static const struct { const char *path, *type; pki_body *body; } routes[] = {
 
 static void handle(void *ctx, struct httpd_exchange *exchange) {
     struct pki *pki = ctx;
-    size_t row = 0, len = 0;
+    const struct pki_sources *sources = atomic_load(&pki->sources);
+    size_t row = 0;
 
+    if (pki_ocsp_path(httpd_path(exchange))) {
+        pki_ocsp_handle(exchange, sources->ocsp, pki->clock);
+        return;
+    }
     while (row < COUNT(routes) && strcmp(routes[row].path, httpd_path(exchange)) != 0) {
         row++;
     }
@@ -66,13 +97,13 @@ static void handle(void *ctx, struct httpd_exchange *exchange) {
         httpd_answer(exchange, 405, NULL, NULL, 0);
         return;
     }
-    char *body = routes[row].body(pki, &len);
-    if (body == NULL) {
+    struct pki_answer answer = {.type = routes[row].type};
+    routes[row].body(pki, sources, &answer);
+    if (answer.body == NULL) {
         httpd_answer(exchange, 404, NULL, NULL, 0);
         return;
     }
-    httpd_header_add(exchange, "Cache-Control", "no-cache"); /* a list is only as good as its age */
-    httpd_answer(exchange, 200, routes[row].type, body, len);
+    pki_answer_give(exchange, pki->clock, &answer);
 }
 
 struct pki *pki_start(const struct pki_options *options, struct err *err) {
@@ -83,9 +114,11 @@ struct pki *pki_start(const struct pki_options *options, struct err *err) {
         return NULL;
     }
     pki->ca = options->ca;
-    atomic_init(&pki->crl, options->crl);
+    pki->clock = options->clock;
+    atomic_init(&pki->sources, &no_sources);
     const struct httpd_options listener = {
         .listen = options->listen,
+        .body_max = PKI_BODY_MAX,
         .idle_timeout_s = IDLE_TIMEOUT_S,
         .handler = handle,
         .ctx = pki,
@@ -104,6 +137,8 @@ void pki_stop(struct pki *pki) {
     free(pki);
 }
 
-void pki_crl_set(struct pki *pki, struct crl *crl) { atomic_store(&pki->crl, crl); }
+void pki_sources_set(struct pki *pki, const struct pki_sources *sources) {
+    atomic_store(&pki->sources, sources);
+}
 
 unsigned pki_port(const struct pki *pki) { return httpd_port(pki->httpd); }

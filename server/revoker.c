@@ -100,6 +100,8 @@ static bool pass_on(void *ctx, const char *serial, int64_t revoked_at_s, int rea
     return sinking->sink(sinking->ctx, &entry, err);
 }
 
-bool revoker_source(void *ctx, crl_sink *sink, void *sink_ctx, struct err *err) {
-    return store_revoked_each(ctx, pass_on, &(struct sinking){sink, sink_ctx}, err);
+bool revoker_source(void *ctx, int64_t expiring_after_s, crl_sink *sink, void *sink_ctx,
+                    struct err *err) {
+    return store_revoked_each(ctx, expiring_after_s, pass_on, &(struct sinking){sink, sink_ctx},
+                              err);
 }

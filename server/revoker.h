@@ -24,4 +24,5 @@ struct revoker_wait {
 void revoker_submit(struct revoker *revoker, struct revoker_wait *wait);
 
 /* A crl_source; ctx is a struct store. */
-bool revoker_source(void *ctx, crl_sink *sink, void *sink_ctx, struct err *err);
+bool revoker_source(void *ctx, int64_t expiring_after_s, crl_sink *sink, void *sink_ctx,
+                    struct err *err);

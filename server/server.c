@@ -12,6 +12,7 @@
 #include "server/ca.h"
 #include "server/housekeeper.h"
 #include "server/pki.h"
+#include "server/status.h"
 #include "server/store_memory.h"
 #include "server/store_sqlite.h"
 #include "server/wfe.h"
@@ -27,7 +28,7 @@ struct server {
     struct store *store;
     struct ca *ca;
     struct pki *pki;
-    struct crl *crl;
+    struct status *status;
     struct revoker *revoker;
     X509_CHAIN *token_authority;
     struct va *va;
@@ -101,7 +102,7 @@ void server_reopen(struct server *server) {
     }
 }
 
-/* CA, its listener, and the list of what it revoked. */
+/* CA, its listener, and what is said there of what it issued. */
 static bool start_pki(struct server *server, struct err *err) {
     const struct options *options = server->options;
     char url[PATH_SIZE];
@@ -116,25 +117,28 @@ static bool start_pki(struct server *server, struct err *err) {
                                               .alternates = options->alternates,
                                               .clock = &options->clock},
                          err);
-    server->pki =
-        server->ca == NULL
-            ? NULL
-            : pki_start(&(struct pki_options){.listen = options->pki, .ca = server->ca}, err);
+    server->pki = server->ca == NULL ? NULL
+                                     : pki_start(&(struct pki_options){.listen = options->pki,
+                                                                       .ca = server->ca,
+                                                                       .clock = &options->clock},
+                                                 err);
     if (server->pki == NULL) {
         return false;
     }
     url_text("http", options->pki, pki_port(server->pki), url, sizeof(url));
     ca_pki_url_set(server->ca, url);
-    server->crl = crl_new(&(struct crl_options){.ca = server->ca,
-                                                .source = revoker_source,
-                                                .ctx = server->store,
-                                                .clock = &options->clock},
-                          err);
-    if (server->crl == NULL) {
+    server->status =
+        status_new(&(struct status_options){.ca = server->ca,
+                                            .store = server->store,
+                                            .state_dir = options->state_dir,
+                                            .clock = &options->clock,
+                                            .crl_lifetime_us = options->crl_lifetime_us,
+                                            .ocsp_lifetime_us = options->ocsp_lifetime_us},
+                   err);
+    if (server->status == NULL) {
         return false;
     }
-    pki_crl_set(server->pki, server->crl);
-    server->revoker = revoker_new(server->crl, err);
+    server->revoker = revoker_new(status_sources(server->status)->crl, err);
     return server->revoker != NULL;
 }
 
@@ -203,9 +207,11 @@ static bool make_wfe(struct server *server, struct err *err) {
 static bool listen_all(struct server *server, struct err *err) {
     const struct options *options = server->options;
 
-    if (!ca_tls(server->ca, options->names, &server->cert_pem, &server->key_pem, err)) {
+    if (!ca_tls(server->ca, options->names, &server->cert_pem, &server->key_pem, err)
+        || !status_own_add(server->status, server->cert_pem, err)) {
         return false;
     }
+    pki_sources_set(server->pki, status_sources(server->status));
     server->httpd = httpd_start(&(struct httpd_options){.listen = options->listen,
                                                         .cert_pem = server->cert_pem,
                                                         .key_pem = server->key_pem,
@@ -276,7 +282,7 @@ void server_stop(struct server *server) {
     revoker_free(server->revoker);
     httpd_stop(server->httpd);
     pki_stop(server->pki);
-    crl_free(server->crl);
+    status_free(server->status);
     wfe_free(server->wfe);
     audit_close(server->audit);
     trace_close(server->trace);

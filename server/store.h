@@ -162,6 +162,10 @@ MUST_CHECK bool store_authz_get_committed(struct store *store, const char *accou
                                           struct authz *ret, struct err *err);
 MUST_CHECK bool store_certificate_get(struct store *store, const char *serial,
                                       struct certificate *ret, struct err *err);
+/* The revocation alone: when, 0 = not revoked, and why, -1 = none given. */
+MUST_CHECK bool store_certificate_status(struct store *store, const char *serial,
+                                         int64_t *ret_revoked_at_s, int *ret_reason,
+                                         struct err *err);
 
 /* Walks.  The sink copies what it needs; false and err stop the walk.  Sinks may not read or write
  * the store. */
@@ -179,8 +183,9 @@ MUST_CHECK bool store_processing_each(struct store *store, store_id_sink *sink, 
                                       struct err *err);
 typedef bool store_revoked_sink(void *ctx, const char *serial, int64_t revoked_at_s, int reason,
                                 struct err *err);
-MUST_CHECK bool store_revoked_each(struct store *store, store_revoked_sink *sink, void *ctx,
-                                   struct err *err);
+/* Revoked certificates whose notAfter is that time or later. */
+MUST_CHECK bool store_revoked_each(struct store *store, int64_t expiring_after_s,
+                                   store_revoked_sink *sink, void *ctx, struct err *err);
 
 struct store_counts {
     uint64_t commits;      /* groups made durable */

@@ -283,6 +283,33 @@ bool store_certificate_get(struct store *store, const char *serial, struct certi
            || take_get(store, SQL_CERTIFICATE_GET, serial, NULL, certificate_read, ret, err);
 }
 
+struct revocation {
+    int64_t at_s;
+    int reason;
+};
+
+static bool revocation_read(sqlite3_stmt *row, void *ret, struct err *err) {
+    struct revocation *revocation = ret;
+
+    (void)err;
+    revocation->at_s = sqlite3_column_int64(row, 0);
+    revocation->reason =
+        sqlite3_column_type(row, 1) == SQLITE_NULL ? -1 : sqlite3_column_int(row, 1);
+    return true;
+}
+
+bool store_certificate_status(struct store *store, const char *serial, int64_t *ret_revoked_at_s,
+                              int *ret_reason, struct err *err) {
+    struct revocation revocation = {0};
+
+    if (!take_get(store, SQL_CERTIFICATE_STATUS, serial, NULL, revocation_read, &revocation, err)) {
+        return false;
+    }
+    *ret_revoked_at_s = revocation.at_s;
+    *ret_reason = revocation.reason;
+    return true;
+}
+
 /* What a walk does with each row. */
 struct walk {
     store_id_sink *ids;
@@ -359,12 +386,16 @@ bool store_processing_each(struct store *store, store_id_sink *sink, void *ctx, 
                     &(struct walk){.ids = sink, .ctx = ctx}, err);
 }
 
-bool store_revoked_each(struct store *store, store_revoked_sink *sink, void *ctx, struct err *err) {
+bool store_revoked_each(struct store *store, int64_t expiring_after_s, store_revoked_sink *sink,
+                        void *ctx, struct err *err) {
     struct conn *conn = store_reader_take(store, err);
+    sqlite3_stmt *statement = NULL;
 
     if (conn == NULL) {
         return false;
     }
-    return walk_run(store, conn, store_statement(conn, SQL_REVOKED_EACH, err),
-                    &(struct walk){.revoked = sink, .ctx = ctx}, err);
+    if ((statement = store_statement(conn, SQL_REVOKED_EACH, err)) != NULL) {
+        store_bind_int(statement, 1, expiring_after_s);
+    }
+    return walk_run(store, conn, statement, &(struct walk){.revoked = sink, .ctx = ctx}, err);
 }

@@ -87,6 +87,7 @@ const char *const store_texts[] = {
     [SQL_CERTIFICATE_GET] =
         "SELECT serial, account, orders, chain_pem, not_after_s, spki_sha256, revoked_at_s, reason"
         " FROM certificate WHERE serial = ?1",
+    [SQL_CERTIFICATE_STATUS] = "SELECT revoked_at_s, reason FROM certificate WHERE serial = ?1",
     [SQL_ORDERS_EACH] =
         "SELECT account, id, 0 FROM orders WHERE account = ?1 AND id > ?2 AND status != 4"
         " ORDER BY id LIMIT ?3",
@@ -95,7 +96,8 @@ const char *const store_texts[] = {
         " AND status = 1",
     [SQL_PROCESSING_EACH] = "SELECT account, authz, type FROM challenge WHERE status = 1",
     [SQL_REVOKED_EACH] =
-        "SELECT serial, revoked_at_s, reason FROM certificate WHERE revoked_at_s IS NOT NULL",
+        "SELECT serial, revoked_at_s, reason FROM certificate WHERE revoked_at_s IS NOT NULL"
+        " AND not_after_s >= ?1",
     [SQL_REVOKED_SINCE] =
         "SELECT serial, revoked_at_s, reason FROM certificate WHERE revoked_at_s >= ?1",
     [SQL_ISSUED_EACH] =

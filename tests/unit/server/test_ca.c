@@ -127,8 +127,13 @@ START_TEST(it_says_where_its_crl_and_its_issuer_are) {
                      FIXTURE_PKI "/crl/issuing.crl");
     CRL_DIST_POINTS_free(points);
     AUTHORITY_INFO_ACCESS *access = X509_get_ext_d2i(leaf, NID_info_access, NULL, NULL);
-    ck_assert_int_eq(sk_ACCESS_DESCRIPTION_num(access), 1);
-    const ACCESS_DESCRIPTION *issuer = sk_ACCESS_DESCRIPTION_value(access, 0);
+    ck_assert_int_eq(sk_ACCESS_DESCRIPTION_num(access), 2);
+    const ACCESS_DESCRIPTION *ocsp = sk_ACCESS_DESCRIPTION_value(access, 0);
+    ck_assert_int_eq(OBJ_obj2nid(ocsp->method), NID_ad_OCSP);
+    ck_assert_str_eq(
+        (const char *)ASN1_STRING_get0_data(ocsp->location->d.uniformResourceIdentifier),
+        FIXTURE_PKI "/ocsp");
+    const ACCESS_DESCRIPTION *issuer = sk_ACCESS_DESCRIPTION_value(access, 1);
     ck_assert_int_eq(OBJ_obj2nid(issuer->method), NID_ad_ca_issuers);
     ck_assert_str_eq(
         (const char *)ASN1_STRING_get0_data(issuer->location->d.uniformResourceIdentifier),

@@ -18,13 +18,17 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct crl_entry entries[ENTRIES_MAX];
 static unsigned entry_count, readings;
 static bool broken;
+static const char *state_file;
+static int64_t asked_after_s; /* what the last reading wanted */
 
-static bool source(void *ctx, crl_sink *sink, void *sink_ctx, struct err *err) {
+static bool source(void *ctx, int64_t expiring_after_s, crl_sink *sink, void *sink_ctx,
+                   struct err *err) {
     bool good = true;
 
     (void)ctx;
     (void)pthread_mutex_lock(&lock);
     readings++;
+    asked_after_s = expiring_after_s;
     (void)pthread_cond_broadcast(&changed);
     for (unsigned i = 0; i < entry_count && good; i++) {
         good = sink(sink_ctx, &entries[i], err);
@@ -46,8 +50,11 @@ static void revoke_entry(const char *serial, int64_t when_s, int reason) {
 }
 
 static void start(const struct clock *clock, int64_t lifetime_s) {
-    const struct crl_options options = {
-        .ca = fixture.ca, .source = source, .clock = clock, .lifetime_s = lifetime_s};
+    const struct crl_options options = {.ca = fixture.ca,
+                                        .source = source,
+                                        .clock = clock,
+                                        .lifetime_s = lifetime_s,
+                                        .state_file = state_file};
     struct err err = {0};
 
     crl = crl_new(&options, &err);
@@ -67,7 +74,7 @@ static void tear_down(void) {
 /* The current list, its signature verified. */
 static X509_CRL *current(void) {
     size_t len = 0;
-    AUTO(free) unsigned char *der = crl_der(crl, &len);
+    AUTO(free) unsigned char *der = crl_der(crl, &len, NULL);
     const unsigned char *at = der;
 
     ck_assert_ptr_nonnull(der);
@@ -117,7 +124,7 @@ START_TEST(an_empty_list_is_version_2_and_says_who_signed_it_and_until_when_it_h
     ck_assert_int_eq(X509_CRL_get_version(list), X509_CRL_VERSION_2);
     ck_assert_int_eq(
         X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(ca_issuer(fixture.ca))), 0);
-    ck_assert_int_eq(time_of(X509_CRL_get0_lastUpdate(list)), FIXTURE_NOW_S - 60);
+    ck_assert_int_eq(time_of(X509_CRL_get0_lastUpdate(list)), FIXTURE_NOW_S);
     ck_assert_int_eq(time_of(X509_CRL_get0_nextUpdate(list)), FIXTURE_NOW_S + DAY_S);
     ck_assert_ptr_null(X509_CRL_get_REVOKED(list));
     AUTHORITY_KEYID *akid = X509_CRL_get_ext_d2i(list, NID_authority_key_identifier, NULL, NULL);
@@ -173,6 +180,50 @@ START_TEST(the_number_grows_with_every_list_and_across_restarts) {
     fixture.clock.manual_us += 1000000;
     start(&fixture.clock, 0);
     ck_assert_uint_gt(crl_number(crl), last);
+}
+END_TEST
+
+START_TEST(the_number_grows_across_restarts_under_a_clock_that_was_put_back) {
+    char path[96];
+
+    (void)snprintf(path, sizeof path, "%s/crl.state", fixture.folder);
+    state_file = path;
+    crl_free(crl);
+    start(&fixture.clock, 0);
+    uint64_t last = crl_number(crl);
+    for (unsigned i = 0; i < 3; i++) {
+        crl_free(crl);
+        fixture.clock.manual_us -= 3600000000ULL * 24;
+        start(&fixture.clock, 0);
+        ck_assert_uint_gt(crl_number(crl), last);
+        last = crl_number(crl);
+    }
+}
+END_TEST
+
+/* RFC 5280 3.3 */
+START_TEST(what_expired_is_listed_until_a_list_on_schedule_had_it) {
+    struct err err = {0};
+    char path[96];
+
+    (void)snprintf(path, sizeof path, "%s/crl.state", fixture.folder);
+    state_file = path;
+    crl_free(crl);
+    start(&fixture.clock, 0);
+    ck_assert_int_eq(asked_after_s, 0); /* nothing is known of earlier lists */
+    fixture.clock.manual_us += 3600000000ULL;
+    ck_good(crl_refresh(crl, &err)); /* for a revocation */
+    ck_assert_int_eq(asked_after_s, FIXTURE_NOW_S);
+    ck_good(crl_refresh(crl, &err));
+    ck_assert_int_eq(asked_after_s, FIXTURE_NOW_S);
+    fixture.clock.manual_us += (uint64_t)DAY_S * 1000000;
+    ck_good(crl_refresh(crl, &err)); /* on schedule: still all since the last of these */
+    ck_assert_int_eq(asked_after_s, FIXTURE_NOW_S);
+    ck_good(crl_refresh(crl, &err));
+    ck_assert_int_eq(asked_after_s, FIXTURE_NOW_S + 3600 + DAY_S);
+    crl_free(crl);
+    start(&fixture.clock, 0);
+    ck_assert_int_eq(asked_after_s, FIXTURE_NOW_S + 3600 + DAY_S);
 }
 END_TEST
 
@@ -288,6 +339,8 @@ int main(void) {
                    an_empty_list_is_version_2_and_says_who_signed_it_and_until_when_it_holds);
     tcase_add_test(cases, revoked_certificates_are_listed_with_time_and_reason);
     tcase_add_test(cases, the_number_grows_with_every_list_and_across_restarts);
+    tcase_add_test(cases, the_number_grows_across_restarts_under_a_clock_that_was_put_back);
+    tcase_add_test(cases, what_expired_is_listed_until_a_list_on_schedule_had_it);
     tcase_add_test(cases, a_source_that_fails_leaves_the_old_list);
     tcase_add_test(cases, a_serial_that_is_not_hexadecimal_is_an_error);
     tcase_add_test(cases, a_refresh_returns_when_what_was_revoked_before_it_is_listed);

@@ -14,8 +14,10 @@ static struct crl *crl;
 static struct err err;
 
 static void add_revoked(const char *serial, int reason) {
-    struct certificate certificate = {
-        .account = "a", .order = "o", .chain_pem = strdup("PEM"), .not_after_s = 1};
+    struct certificate certificate = {.account = "a",
+                                      .order = "o",
+                                      .chain_pem = strdup("PEM"),
+                                      .not_after_s = FIXTURE_NOW_S + 60};
     struct store_tx tx = {0};
 
     (void)snprintf(certificate.serial, sizeof(certificate.serial), "%s", serial);
@@ -66,7 +68,7 @@ static void await(unsigned count) {
 
 static int entries(const char *serial) {
     size_t len = 0;
-    AUTO(free) unsigned char *der = crl_der(crl, &len);
+    AUTO(free) unsigned char *der = crl_der(crl, &len, NULL);
     const unsigned char *at = der;
     AUTO(X509_CRL_free) X509_CRL *list = d2i_X509_CRL(NULL, &at, (long)len);
     int count = 0;
