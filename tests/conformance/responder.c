@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/conformance/responder_parts.h"
 #include "tests/conformance/spec_internal.h"
 
 #define WELL_KNOWN "/.well-known/acme-challenge/"
@@ -24,6 +25,8 @@ struct path {
 };
 
 struct responder {
+    struct responder_alpn *alpn; /* NULL: not asked for */
+    struct responder_dns *dns;
     int http01;
     pthread_t thread;
     bool running;
@@ -170,7 +173,7 @@ static void *serve(void *context) {
     return NULL;
 }
 
-static bool listen_on(unsigned port, int *ret_fd, struct err *err) {
+bool responder_listen(unsigned port, int *ret_fd, struct err *err) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -197,7 +200,14 @@ struct responder *responder_start(const struct responder_options *options, struc
     }
     responder->http01 = -1;
     (void)pthread_mutex_init(&responder->lock, NULL);
-    if (options->http01_port != 0 && !listen_on(options->http01_port, &responder->http01, err)) {
+    if (options->http01_port != 0
+        && !responder_listen(options->http01_port, &responder->http01, err)) {
+        return NULL;
+    }
+    if ((options->tlsalpn01_port != 0
+         && (responder->alpn = responder_alpn_start(options->tlsalpn01_port, err)) == NULL)
+        || (options->dns_port != 0
+            && (responder->dns = responder_dns_start(options->dns_port, err)) == NULL)) {
         return NULL;
     }
     responder->running =
@@ -219,6 +229,8 @@ void responder_stop(struct responder *responder) {
     if (responder->http01 >= 0) {
         (void)close(responder->http01);
     }
+    responder_alpn_stop(responder->alpn);
+    responder_dns_stop(responder->dns);
     while (responder->paths != NULL) {
         struct path *path = responder->paths;
         responder->paths = path->next;
@@ -244,9 +256,11 @@ void spec_http01_raw(struct spec *spec, const char *path, const char *octets, un
     struct path *kept = path_find(responder, path, strlen(path));
     if (kept == NULL && responder->path_count < PATHS_MAX) {
         kept = calloc(1, sizeof(*kept));
-        *kept = (struct path){.next = responder->paths, .name = strdup(path)};
-        responder->paths = kept;
-        responder->path_count++;
+        if (kept != NULL) {
+            *kept = (struct path){.next = responder->paths, .name = strdup(path)};
+            responder->paths = kept;
+            responder->path_count++;
+        }
     }
     if (kept != NULL) {
         free(kept->octets);
@@ -286,10 +300,35 @@ struct spec_http01_seen spec_http01_seen(struct spec *spec, const char *path) {
     return seen;
 }
 
+struct responder_alpn *responder_alpn_of(struct spec *spec) {
+    struct responder *responder = spec->target->responder;
+
+    if (responder == NULL || responder->alpn == NULL) {
+        spec_skip(spec, "no --tlsalpn01-port");
+        return NULL;
+    }
+    return responder->alpn;
+}
+
+struct responder_dns *responder_dns_of(struct spec *spec) {
+    struct responder *responder = spec->target->responder;
+
+    if (responder == NULL || responder->dns == NULL) {
+        spec_skip(spec, "no --dns-port");
+        return NULL;
+    }
+    return responder->dns;
+}
+
 void responder_publish(struct spec *spec, const char *type, const char *name, const char *token,
                        const char *key_authorization) {
     if (strcmp(type, "http-01") == 0) {
         spec_http01(spec, token, key_authorization);
+    } else if (strcmp(type, "tls-alpn-01") == 0) {
+        spec_alpn_good(spec, name, key_authorization);
+    } else if (strcmp(type, "dns-01") == 0) {
+        spec_dns(spec, spec_dns01_name(spec, name), "TXT",
+                 spec_dns01_value(spec, key_authorization));
     } else {
         spec_fail(spec, "no responder answers %s for %s", type, name);
     }

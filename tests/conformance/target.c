@@ -155,7 +155,8 @@ struct spec_target *target_new(const struct config *config, struct err *err) {
     target->domain = config_text(config, "domain");
     target->transcript = config_text(config, "transcript");
     target->catalogue = config_text(config, "catalogue");
-    const struct responder_options responder = {.http01_port = target->http01_port};
+    const struct responder_options responder = {target->http01_port, target->tlsalpn01_port,
+                                                target->dns_port};
     if (!read_tls(target, config_text(config, "ca_file"), err)
         || !read_eab(target, config_text(config, "eab"), err) || !read_token(target, config, err)
         || (target->transcript != NULL && !file_folder(target->transcript, err))
