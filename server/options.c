@@ -45,7 +45,7 @@ static const struct config_key keys[] = {
     {.path = "lifetimes.ocsp", .type = CONFIG_DURATION, .fallback = "1h", .min = 2, .max = 3.2e7, .help = "Of an OCSP answer; another one is signed after half of it and once its certificate is revoked."},
     {.path = "limits", .type = CONFIG_SECTION, .help = "Sizes of what could grow."},
     {.path = "limits.connections", .type = CONFIG_INT, .fallback = "0", .max = 1e6, .help = "ACME connections; 0: half of the open files."},
-    {.path = "limits.accounts_kept", .type = CONFIG_INT, .fallback = "16384", .min = 1, .max = 4e6, .help = "Accounts whose parsed key stays in memory."},
+    {.path = "limits.accounts_kept", .type = CONFIG_INT, .fallback = "2048", .min = 1, .max = 4e6, .help = "Accounts whose parsed key stays in memory."},
     {.path = "audit", .type = CONFIG_TEXT, .option = "--audit", .argument = "FILE", .help = "Append every certificate issued, every revocation and every refusal to FILE; none: to nothing; default: audit.jsonl in the state directory."},
     {.path = "housekeeping", .type = CONFIG_SECTION, .help = "When what has ended leaves the database."},
     {.path = "housekeeping.interval", .type = CONFIG_DURATION, .fallback = "10m", .max = 3.2e7, .help = "Between two rounds; 0: never."},

@@ -141,11 +141,24 @@ static struct slot *find(struct store_cache *cache, enum kind kind, const char *
     return found ? slot : NULL;
 }
 
+/* Its slot is given back. */
 static void forget(struct store_cache *cache, enum kind kind, const char *id) {
-    struct slot *slot = find(cache, kind, id);
-    if (slot != NULL) {
-        clear(slot);
+    if (find(cache, kind, id) != NULL) {
+        struct slot **at = place(cache, id);
+        clear(*at);
+        free(*at);
+        *at = NULL;
     }
+}
+
+/* The enrolment is over: what it is made of is rarely read again. */
+static void forget_order(struct store_cache *cache, const char *id) {
+    const struct slot *slot = find(cache, KIND_ORDER, id);
+
+    for (unsigned i = 0; slot != NULL && i < slot->order.count; i++) {
+        forget(cache, KIND_AUTHZ, slot->order.authzs[i]);
+    }
+    forget(cache, KIND_ORDER, id);
 }
 
 /* The slot for an id, empty; NULL when it cannot be kept. */
@@ -341,12 +354,15 @@ bool store_cache_certificate_take(struct store_cache *cache, const char *serial,
                                   struct certificate *ret) {
     (void)pthread_mutex_lock(&cache->lock);
     struct slot *slot = find(cache, KIND_CERTIFICATE, serial);
-    if (slot != NULL) {
+    const bool kept = slot != NULL;
+    if (kept) {
         *ret = slot->certificate;
-        slot->kind = KIND_NONE;
+        slot->certificate.chain_pem = NULL; /* moved */
+        forget(cache, KIND_CERTIFICATE, serial);
+        forget_order(cache, ret->order);
     }
     (void)pthread_mutex_unlock(&cache->lock);
-    return slot != NULL;
+    return kept;
 }
 
 void store_cache_order_put(struct store_cache *cache, const struct order *order, uint64_t seen) {

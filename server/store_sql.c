@@ -114,7 +114,7 @@ static bool prepare(struct store *store, int64_t now_s, struct err *err) {
     if (store->shared
         && !store_exec(conn,
                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                       "PRAGMA cache_size = -65536;",
+                       "PRAGMA cache_size = -4096;",
                        err)) {
         return false;
     }
