@@ -17,7 +17,11 @@ enum x509_eku {
     X509_EKU_CLIENT = 1,
     X509_EKU_SERVER = 2,
     X509_EKU_OTHER = 4, /* read only */
-    X509_EKU_OCSP = 8   /* made only; read as _OTHER */
+    /* made only; read as _OTHER */
+    X509_EKU_OCSP = 8,
+    X509_EKU_JWT = 16, /* RFC 9509 */
+    X509_EKU_HTTP_ENCRYPT = 32,
+    X509_EKU_OAUTH_SIGNING = 64
 };
 
 /* subjectAltName as an NF certificate uses it. */

@@ -40,10 +40,34 @@ static void extension(struct buf *out, size_t at, const char *oid, bool critical
     x509_wrap_from(out, at, DER_SEQUENCE);
 }
 
+/* keyUsage of a leaf: who encrypts to its key needs another bit than who verifies. */
+static const unsigned char *leaf_usage(const struct x509_spec *spec) {
+    static const unsigned char sign[] = {3, 2, 7, 0x80}, encipher[] = {3, 2, 5, 0x20},
+                               agree[] = {3, 2, 3, 0x08};
+
+    if ((spec->eku & X509_EKU_HTTP_ENCRYPT) == 0) {
+        return sign;
+    }
+    return EVP_PKEY_get_base_id(spec->key) == EVP_PKEY_RSA ? encipher : agree;
+}
+
+/* RFC 9509 section 3. */
+static void put_nf_purposes(struct buf *out, unsigned eku) {
+    if ((eku & X509_EKU_JWT) != 0) {
+        (void)x509_put_text(out, DER_OID, KP("\x25"));
+    }
+    if ((eku & X509_EKU_HTTP_ENCRYPT) != 0) {
+        (void)x509_put_text(out, DER_OID, KP("\x26"));
+    }
+    if ((eku & X509_EKU_OAUTH_SIGNING) != 0) {
+        (void)x509_put_text(out, DER_OID, KP("\x27"));
+    }
+}
+
 /* basicConstraints, keyUsage, extKeyUsage. */
 static void put_usage(struct buf *out, const struct x509_spec *spec) {
     unsigned char basic[] = {0x30, 3, 1, 1, 0xFF, 2, 1, 0};
-    static const unsigned char sign[] = {3, 2, 7, 0x80}, ca[] = {3, 2, 1, 6};
+    static const unsigned char ca[] = {3, 2, 1, 6};
     size_t at = out->len;
 
     if (spec->ca) {
@@ -55,7 +79,7 @@ static void put_usage(struct buf *out, const struct x509_spec *spec) {
         extension(out, at, CE("\x13"), true);
         at = out->len;
     }
-    (void)buf_add(out, spec->ca ? ca : sign, sizeof sign);
+    (void)buf_add(out, spec->ca ? ca : leaf_usage(spec), sizeof ca);
     extension(out, at, CE("\x0F"), true);
     if (spec->eku == 0) {
         return;
@@ -70,6 +94,7 @@ static void put_usage(struct buf *out, const struct x509_spec *spec) {
     if ((spec->eku & X509_EKU_OCSP) != 0) {
         (void)x509_put_text(out, DER_OID, KP("\x09"));
     }
+    put_nf_purposes(out, spec->eku);
     x509_wrap_from(out, at, DER_SEQUENCE);
     extension(out, at, CE("\x25"), false);
     if ((spec->eku & X509_EKU_OCSP) != 0) { /* RFC 6960 4.2.2.2.1: nobody asks about its status */

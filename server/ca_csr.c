@@ -101,9 +101,27 @@ static bool types_fit(const struct ca_request *request, struct err *err) {
     return err_set(err, ERR_BAD_CSR, "the CSR asks for other NF types than the token grants");
 }
 
+/* TS 33.310 6.1.3c: some entities have profiles of their own. */
+static bool profile_fits(const struct ca_request *request, struct err *err) {
+    const struct profile *profile = request->profile;
+
+    if (profile->nf_type != NULL && !nftypes_has(&request->nftypes, profile->nf_type)) {
+        return err_set(err, ERR_UNAUTHORIZED,
+                       "profile %s is for NF type %s, which the authority token does not grant",
+                       profile->name, profile->nf_type);
+    }
+    if ((profile->eku & X509_EKU_HTTP_ENCRYPT) != 0
+        && EVP_PKEY_get_base_id(request->csr->key) == EVP_PKEY_ED25519) {
+        return err_set(err, ERR_BAD_CSR, "profile %s needs an EC or RSA key: Ed25519 only signs",
+                       profile->name);
+    }
+    return true;
+}
+
 bool ca_csr_fits(const struct ca_request *request, struct err *err) {
     if (request->csr->asks_ca) {
         return err_set(err, ERR_BAD_CSR, "the CSR asks for a CA certificate");
     }
-    return nothing_missing(request, err) && nothing_extra(request, err) && types_fit(request, err);
+    return nothing_missing(request, err) && nothing_extra(request, err) && types_fit(request, err)
+           && profile_fits(request, err);
 }

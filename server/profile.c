@@ -9,14 +9,24 @@
 /* clang-format off */
 const struct profile profiles[] = {
     {"nf-client", "NF service consumer: clientAuth, NfInstanceId alone, at most 365 days",
-     X509_EKU_CLIENT, true, false, 365 * DAY_S},
+     X509_EKU_CLIENT, true, false, 365 * DAY_S, false, NULL},
     {"nf-server", "NF service producer: serverAuth, NfInstanceId and dns, at most 365 days",
-     X509_EKU_SERVER, true, true, 365 * DAY_S},
+     X509_EKU_SERVER, true, true, 365 * DAY_S, false, NULL},
     {"nf-both", "NF consumer and producer: clientAuth and serverAuth, NfInstanceId and dns, "
-     "at most 365 days", X509_EKU_CLIENT | X509_EKU_SERVER, true, true, 365 * DAY_S},
+     "at most 365 days", X509_EKU_CLIENT | X509_EKU_SERVER, true, true, 365 * DAY_S, false, NULL},
+    {"scp", "SCP: as nf-both, a dns name and NF type SCP needed, at most 365 days",
+     X509_EKU_CLIENT | X509_EKU_SERVER, true, true, 365 * DAY_S, true, "SCP"},
+    {"sepp", "SEPP: as nf-both, a dns name and NF type SEPP needed, at most 365 days",
+     X509_EKU_CLIENT | X509_EKU_SERVER, true, true, 365 * DAY_S, true, "SEPP"},
+    {"nf-jwt", "signs JSON Web Tokens such as client credentials assertions (RFC 9509): "
+     "NfInstanceId alone, at most 365 days", X509_EKU_JWT, true, false, 365 * DAY_S, false, NULL},
+    {"nf-http-encrypt", "encrypts JSON objects in HTTP messages (RFC 9509): NfInstanceId alone, "
+     "NF type SEPP, at most 365 days", X509_EKU_HTTP_ENCRYPT, true, false, 365 * DAY_S, false, "SEPP"},
+    {"nf-oauth-signing", "signs OAuth 2.0 access tokens (RFC 9509): NfInstanceId alone, NF type "
+     "NRF, at most 365 days", X509_EKU_OAUTH_SIGNING, true, false, 365 * DAY_S, false, "NRF"},
     {"tls-server", "any TLS server: serverAuth, dns alone, at most 90 days",
-     X509_EKU_SERVER, false, true, 90 * DAY_S},
-    {NULL, NULL, 0, false, false, 0},
+     X509_EKU_SERVER, false, true, 90 * DAY_S, false, NULL},
+    {NULL, NULL, 0, false, false, 0, false, NULL},
 };
 /* clang-format on */
 
@@ -65,6 +75,10 @@ const struct profile *profile_choose(const char *name, const struct acme_identif
     if (dns && !profile->dns_allowed) {
         (void)err_set(err, ERR_INVALID_PROFILE, "profile %s takes no dns identifier",
                       profile->name);
+        return NULL;
+    }
+    if (profile->dns_needed && !any_of(ACME_ID_DNS, identifiers, count)) {
+        (void)err_set(err, ERR_INVALID_PROFILE, "profile %s needs a dns identifier", profile->name);
         return NULL;
     }
     return profile;

@@ -11,9 +11,12 @@ struct profile {
     bool nf;                 /* needs an NfInstanceId; SAN critical, NFTypes */
     bool dns_allowed;        /* whether the order may hold dns identifiers too */
     int64_t lifetime_s;      /* default validity; TS 33.310: at most 3 years */
+    bool dns_needed;         /* and must hold a dns identifier */
+    const char *nf_type;     /* that the authority token must grant; NULL: any */
 };
 
-/* nf-client, nf-server, nf-both, tls-server; ended by a NULL name. */
+/* TLS: nf-client, nf-server, nf-both, scp, sepp, tls-server; RFC 9509's purposes: nf-jwt,
+ * nf-http-encrypt, nf-oauth-signing.  Ended by a NULL name. */
 extern const struct profile profiles[];
 const struct profile *profile_find(const char *name);
 
