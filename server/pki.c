@@ -67,12 +67,39 @@ static void issuing_body(struct pki *pki, const struct pki_sources *sources,
     certificate_body(pki, ca_issuer(pki->ca), ret);
 }
 
+static void alternate_body(struct pki *pki, unsigned n, struct pki_answer *ret) {
+    if (n <= ca_alternate_count(pki->ca)) {
+        certificate_body(pki, ca_alternate_root(pki->ca, n), ret);
+    }
+}
+
+static void alternate_1(struct pki *pki, const struct pki_sources *sources,
+                        struct pki_answer *ret) {
+    (void)sources;
+    alternate_body(pki, 1, ret);
+}
+
+static void alternate_2(struct pki *pki, const struct pki_sources *sources,
+                        struct pki_answer *ret) {
+    (void)sources;
+    alternate_body(pki, 2, ret);
+}
+
+static void alternate_3(struct pki *pki, const struct pki_sources *sources,
+                        struct pki_answer *ret) {
+    (void)sources;
+    alternate_body(pki, CA_ALTERNATES_MAX, ret);
+}
+
 /* clang-format off */
 static const struct { const char *path, *type; pki_body *body; } routes[] = {
     {"/crl/issuing.crl", "application/pkix-crl",  crl_body},     /* RFC 5280 4.2.1.13 */
     {"/crl/root.crl",    "application/pkix-crl",  root_crl_body},
     {"/root.crt",        "application/pkix-cert", root_body},
     {"/issuing.crt",     "application/pkix-cert", issuing_body}, /* RFC 5280 4.2.2.1 */
+    {"/alternate-1.crt", "application/pkix-cert", alternate_1},  /* roots of alternate chains */
+    {"/alternate-2.crt", "application/pkix-cert", alternate_2},
+    {"/alternate-3.crt", "application/pkix-cert", alternate_3},
 };
 /* clang-format on */
 

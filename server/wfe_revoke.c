@@ -80,6 +80,43 @@ static bool holds(const struct request *request, const struct acme_identifier *i
                    "the account neither issued the certificate nor holds its names");
 }
 
+/* Has the account all names of the certificate?  They are read from it: its order may be gone. */
+static bool holds_all(const struct request *request, X509 *x509, struct err *err) {
+    AUTO(x509_cert_done) struct x509_cert cert = {0};
+    struct acme_identifier identifier = {.type = ACME_ID_NF_INSTANCE};
+
+    if (!x509_cert_read(x509, &cert, err)) {
+        return false;
+    }
+    AUTO(GENERAL_NAMES_free)
+    GENERAL_NAMES *all = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
+    if (sk_GENERAL_NAME_num(all)
+        != (int)(cert.names.dns_count + (cert.names.uuid[0] != '\0' ? 1 : 0))) {
+        return err_set(err, ERR_UNAUTHORIZED, "the certificate has names of another kind");
+    }
+    (void)snprintf(identifier.value, sizeof(identifier.value), "%s", cert.names.uuid);
+    if (identifier.value[0] != '\0' && !holds(request, &identifier, err)) {
+        return false;
+    }
+    identifier.type = ACME_ID_DNS;
+    for (unsigned i = 0; i < cert.names.dns_count; i++) {
+        (void)snprintf(identifier.value, sizeof(identifier.value), "%s", cert.names.dns[i]);
+        if (!holds(request, &identifier, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* For the event alone. */
+static void read_order(struct request *request) {
+    const struct certificate *certificate = &request->certificate;
+    struct err none = {0};
+
+    (void)!store_order_get(request->wfe->options.store, certificate->account, certificate->order,
+                           &request->order, &none);
+}
+
 /* 7.6: who it was issued to, who holds all its names, or its own key. */
 static bool check_right(struct request *request, X509 *x509, struct err *err) {
     const struct certificate *certificate = &request->certificate;
@@ -89,19 +126,9 @@ static bool check_right(struct request *request, X509 *x509, struct err *err) {
                || err_set(err, ERR_UNAUTHORIZED,
                           "the request is not signed by the certificate's key");
     }
-    if (!store_order_get(request->wfe->options.store, certificate->account, certificate->order,
-                         &request->order, err)) {
-        return false;
-    }
-    if (strcmp(certificate->account, request_account(request)) == 0) {
-        return true;
-    }
-    for (unsigned i = 0; i < request->order.count; i++) {
-        if (!holds(request, &request->order.identifiers[i], err)) {
-            return false;
-        }
-    }
-    return true;
+    read_order(request);
+    return strcmp(certificate->account, request_account(request)) == 0
+           || holds_all(request, x509, err);
 }
 
 static void listed(void *ctx, const struct err *err) {

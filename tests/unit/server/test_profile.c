@@ -18,7 +18,7 @@ START_TEST(every_profile_keeps_to_three_years_and_says_what_it_is) {
         ck_assert_ptr_eq(profile_find(profile->name), profile);
         ck_assert_uint_ne(profile->eku, 0);
     }
-    ck_assert_uint_eq(count, 4);
+    ck_assert_uint_eq(count, 9);
     ck_assert_ptr_null(profile_find("nf"));
     ck_assert_ptr_null(profile_find(""));
 }
@@ -29,6 +29,11 @@ START_TEST(the_extended_key_usage_is_the_one_the_name_promises) {
     ck_assert_uint_eq(profile_find("nf-server")->eku, X509_EKU_SERVER);
     ck_assert_uint_eq(profile_find("nf-both")->eku, X509_EKU_CLIENT | X509_EKU_SERVER);
     ck_assert_uint_eq(profile_find("tls-server")->eku, X509_EKU_SERVER);
+    ck_assert_uint_eq(profile_find("scp")->eku, X509_EKU_CLIENT | X509_EKU_SERVER);
+    ck_assert_uint_eq(profile_find("sepp")->eku, X509_EKU_CLIENT | X509_EKU_SERVER);
+    ck_assert_uint_eq(profile_find("nf-jwt")->eku, X509_EKU_JWT);
+    ck_assert_uint_eq(profile_find("nf-http-encrypt")->eku, X509_EKU_HTTP_ENCRYPT);
+    ck_assert_uint_eq(profile_find("nf-oauth-signing")->eku, X509_EKU_OAUTH_SIGNING);
 }
 END_TEST
 
@@ -43,6 +48,12 @@ static const struct { const char *asked; bool nf, dns; const char *chosen, *why;
     {"nf-both",    true,  false, "nf-both",    NULL},
     {"nf-both",    true,  true,  "nf-both",    NULL},
     {"tls-server", false, true,  "tls-server", NULL},
+    {"scp",        true,  true,  "scp",        NULL},
+    {"scp",        true,  false, NULL, "needs a dns identifier"},
+    {"sepp",       true,  false, NULL, "needs a dns identifier"},
+    {"sepp",       false, true,  NULL, "needs an NfInstanceId"},
+    {"nf-jwt",     true,  false, "nf-jwt",     NULL},
+    {"nf-jwt",     true,  true,  NULL, "takes no dns"},
     {"nf-client",  true,  true,  NULL, "takes no dns"},
     {"nf-client",  false, true,  NULL, "needs an NfInstanceId"},
     {"nf-server",  false, true,  NULL, "needs an NfInstanceId"},

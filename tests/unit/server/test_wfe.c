@@ -23,7 +23,7 @@ START_TEST(the_directory_lists_what_works) {
     const json_t *meta = json_object_get(answer.json, "meta");
     ck_assert_ptr_null(json_object_get(meta, "termsOfService"));
     ck_assert_ptr_null(json_object_get(meta, "externalAccountRequired"));
-    ck_assert_uint_eq(json_object_size(json_object_get(meta, "profiles")), 4);
+    ck_assert_uint_eq(json_object_size(json_object_get(meta, "profiles")), 9);
     answer_done(&answer);
     bed_stop(&bed);
 }

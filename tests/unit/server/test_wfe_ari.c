@@ -96,7 +96,7 @@ START_TEST(names_of_no_certificate_are_refused) {
     /* clang-format off */
     static const struct { const char *name; unsigned status; } rows[] = {
         {"xx", 400}, {"a.b.c", 400}, {"aYhb.", 400}, {".aYhb", 400}, {"aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE", 404},
-        {"..", 400}, {"../directory", 404}, {"", 404}, {"%2e%2e", 404},
+        {"", 404}, {"%2e%2e", 404},
     };
     /* clang-format on */
     char url[256], name[ARI_CERTID_SIZE], other[ARI_CERTID_SIZE + 8];
