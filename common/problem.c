@@ -125,16 +125,35 @@ static json_t *algorithms_new(void) {
 /* Members are added until one fails: then the document is not whole and NULL is returned. */
 static char *finish(json_t *object, bool whole) { return whole ? json_text(object) : NULL; }
 
-char *problem_render(const struct err *err) {
+/* type and detail, which every problem has. */
+static bool add_type(json_t *object, const struct err *err) {
     const struct problem_type *type = problem_type(err->kind);
-    AUTO(json_release) json_t *object = json_object();
     const char *name = type->name == NULL ? "serverInternal" : type->name;
 
-    bool whole = json_object_set_new(object, "type", urn_new(ACME_ERROR_URN, name)) == 0
-                 && json_object_set_new(object, "status", json_integer(type->status)) == 0;
-    if (type->name != NULL && err->detail[0] != '\0') {
-        whole = whole && json_object_set_new(object, "detail", text_new(err->detail)) == 0;
+    return json_object_set_new(object, "type", urn_new(ACME_ERROR_URN, name)) == 0
+           && (type->name == NULL || err->detail[0] == '\0'
+               || json_object_set_new(object, "detail", text_new(err->detail)) == 0);
+}
+
+json_t *problem_sub_new(const struct err *err, const char *type, const char *value) {
+    AUTO(json_release) json_t *object = json_object();
+    json_t *identifier = json_pack("{s:s, s:s}", "type", type, "value", value);
+
+    if (!add_type(object, err) || json_object_set_new(object, "identifier", identifier) != 0) {
+        return NULL;
     }
+    return TAKE(object);
+}
+
+char *problem_render(const struct err *err) { return problem_render_with(err, NULL); }
+
+char *problem_render_with(const struct err *err, json_t *subproblems) {
+    AUTO(json_release) json_t *object = json_object();
+    unsigned status = problem_type(err->kind)->status;
+
+    bool whole =
+        add_type(object, err) && json_object_set_new(object, "status", json_integer(status)) == 0
+        && (subproblems == NULL || json_object_set(object, "subproblems", subproblems) == 0);
     if (err->kind == ERR_BAD_SIGNATURE_ALGORITHM) { /* 6.2: the algorithms we do take */
         whole = whole && json_object_set_new(object, "algorithms", algorithms_new()) == 0;
     }

@@ -2,6 +2,7 @@
  * clients, TS 29.571 ProblemDetails towards NFs. */
 #pragma once
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "common/err.h"
@@ -26,6 +27,11 @@ const struct problem_type *problem_type(enum err_kind kind);
 /* An ACME problem document as JSON text (caller owns, free(); NULL: no memory).
  * badSignatureAlgorithm also lists `algorithms`, as section 6.2 demands. */
 char *problem_render(const struct err *err);
+
+/* The same with `subproblems`, section 6.7.1: an array of problem_sub_new's; borrowed. */
+char *problem_render_with(const struct err *err, json_t *subproblems);
+/* A subproblem about an identifier; caller owns; NULL: no memory. */
+json_t *problem_sub_new(const struct err *err, const char *type, const char *value);
 
 /* A TS 29.571 ProblemDetails: type, title, status, detail, cause, invalidParams when err->param is
  * set; an ACME kind also as "acmeProblem": its URN.  Caller owns, free(); NULL: no memory. */

@@ -21,6 +21,7 @@ struct account {
     char *jwk;     /* JSON text */
     char *contact; /* JSON text of an array */
     char *eab;     /* the external account binding as the client sent it, JSON text; or NULL */
+    bool prepared; /* it made authorizations for no order, RFC 8555 7.4.1 */
 };
 void account_done(struct account *account);
 void account_done_auto(struct account *account);

@@ -84,10 +84,12 @@ enum authz_status authz_status_at(const struct authz *authz, uint64_t now_us) {
 
 unsigned authz_offers(enum acme_identifier_type type) { return offers[type]; }
 
-void authz_init(struct authz *authz, const struct acme_identifier *identifier, const char *account,
-                const char *order, uint64_t now_us, uint64_t expires_us) {
-    *authz = (struct authz){
-        .status = AUTHZ_PENDING, .identifier = *identifier, .expires_us = expires_us};
+void authz_init(struct authz *authz, const struct acme_identifier *identifier, unsigned flags,
+                const char *account, const char *order, uint64_t now_us, uint64_t expires_us) {
+    *authz = (struct authz){.status = AUTHZ_PENDING,
+                            .identifier = *identifier,
+                            .flags = flags,
+                            .expires_us = expires_us};
     id_new(now_us, authz->id);
     (void)snprintf(authz->account, ID_SIZE, "%s", account);
     (void)snprintf(authz->order, ID_SIZE, "%s", order);

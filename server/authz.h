@@ -19,11 +19,17 @@ struct challenge {
     char *response;          /* what is being validated, JSON text, while processing; else NULL */
 };
 
+/* What an authorization is for beside its own name; bits, stored as they are. */
+#define AUTHZ_WILDCARD 1U   /* *.name, RFC 8555 7.1.4 */
+#define AUTHZ_SUBDOMAINS 2U /* all names under it, RFC 9444 */
+#define AUTHZ_SHARED 4U     /* the store's: orders made after it use it too */
+
 /* A copy, owned by who asked for it: authz_done. */
 struct authz {
     char id[ID_SIZE];
     char account[ID_SIZE];
-    char order[ID_SIZE];
+    char order[ID_SIZE]; /* that it was made for; "" = for none, 7.4.1 */
+    unsigned flags;      /* AUTHZ_WILDCARD, AUTHZ_SUBDOMAINS */
     enum authz_status status;
     struct acme_identifier identifier;
     uint64_t expires_us;
@@ -64,8 +70,8 @@ enum authz_status authz_status_at(const struct authz *authz, uint64_t now_us);
 unsigned authz_offers(enum acme_identifier_type type);
 
 /* Fill a new, pending authorization with its challenges and tokens. */
-void authz_init(struct authz *authz, const struct acme_identifier *identifier, const char *account,
-                const char *order, uint64_t now_us, uint64_t expires_us);
+void authz_init(struct authz *authz, const struct acme_identifier *identifier, unsigned flags,
+                const char *account, const char *order, uint64_t now_us, uint64_t expires_us);
 
 /* The challenge of that type, or NULL; borrowed. */
 struct challenge *authz_challenge(struct authz *authz, enum acme_challenge_type type);

@@ -174,6 +174,7 @@ static bool get_stored(struct keyring *keyring, const char *id, struct keyring_e
     (void)snprintf(entry.id, sizeof(entry.id), "%s", account.id);
     (void)snprintf(entry.thumbprint, sizeof(entry.thumbprint), "%s", account.thumbprint);
     entry.status = account.status;
+    entry.prepared = account.prepared;
     *ret = entry;
     return true;
 }

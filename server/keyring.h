@@ -19,6 +19,7 @@ struct keyring_entry {
     char id[ID_SIZE];
     char thumbprint[JWK_THUMBPRINT_SIZE];
     enum account_status status;
+    bool prepared; /* newOrder looks for authorizations made for no order */
     EVP_PKEY *key;
 };
 void keyring_entry_done(struct keyring_entry *entry);

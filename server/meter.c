@@ -11,6 +11,7 @@ static const char *const names[] = {
     [METER_DIRECTORY]   = "directory",   [METER_NEW_NONCE]   = "newNonce",
     [METER_NEW_ACCOUNT] = "newAccount",  [METER_ACCOUNT]     = "account",
     [METER_ORDERS]      = "orders",      [METER_NEW_ORDER]   = "newOrder",
+    [METER_NEW_AUTHZ]   = "newAuthz",
     [METER_AUTHZ]       = "authz",       [METER_CHALLENGE]   = "challenge",
     [METER_ORDER]       = "order",       [METER_FINALIZE]    = "finalize",
     [METER_CERTIFICATE] = "certificate", [METER_REVOKE_CERT] = "revokeCert",

@@ -11,6 +11,7 @@ enum meter_operation {
     METER_ACCOUNT,
     METER_ORDERS,
     METER_NEW_ORDER,
+    METER_NEW_AUTHZ,
     METER_AUTHZ,
     METER_CHALLENGE,
     METER_ORDER,

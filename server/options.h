@@ -37,6 +37,9 @@ struct options { /* texts are borrowed from config */
     uint64_t housekeeping_us, keep_us, certificate_keep_us;
     bool ari;
     uint64_t ari_retry_us;
+    unsigned authz_reuse;
+    bool subdomains;
+    uint64_t finalize_delay_us;
     uint64_t order_lifetime_us, authz_lifetime_us, crl_lifetime_us, ocsp_lifetime_us;
 };
 

@@ -42,7 +42,7 @@ enum order_status order_status_at(const struct order *order, uint64_t now_us) {
     enum order_status status = order->status;
     struct err none = {0};
 
-    if (now_us >= order->expires_us) {
+    if (now_us >= order->expires_us && order->status != ORDER_PROCESSING) {
         (void)!order_next(order->status, ORDER_FAILED, &status, &none);
     }
     return status;

@@ -42,7 +42,7 @@ enum order_event {
 MUST_CHECK bool order_next(enum order_status status, enum order_event event,
                            enum order_status *ret_next, struct err *err);
 
-/* What the order is at now_us: one out of time is invalid unless it was fulfilled. */
+/* What the order is at now_us: one out of time is invalid unless it was finalized. */
 enum order_status order_status_at(const struct order *order, uint64_t now_us);
 
 /* The NfInstanceId the order names, or NULL; borrowed. */

@@ -7,7 +7,9 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/problem.h"
 #include "server/account.h"
+#include "server/names.h"
 
 #define MAILTO "mailto:"
 #define CLOCK_SLACK_S 60 /* a client's clock may be that much behind */
@@ -65,7 +67,7 @@ bool policy_contact(const json_t *contact, struct err *err) {
     return true;
 }
 
-static bool read_identifier(const json_t *entry, struct acme_identifier *ret, struct err *err) {
+bool policy_identifier(const json_t *entry, struct acme_identifier *ret, struct err *err) {
     const char *type = json_string_value(json_object_get(entry, "type"));
     const json_t *value = json_object_get(entry, "value");
     const char *text = json_string_value(value);
@@ -78,7 +80,7 @@ static bool read_identifier(const json_t *entry, struct acme_identifier *ret, st
                        "identifiers of type %.40s are not supported", type);
     }
     bool good = strlen(text) == json_string_length(value)
-                && (ret->type == ACME_ID_DNS ? acme_dns_canonical(text, ret->value)
+                && (ret->type == ACME_ID_DNS ? names_dns(text, ret->value)
                                              : acme_uuid_canonical(text, ret->value));
     return good
            || err_set(err, ERR_REJECTED_IDENTIFIER, "\"%.100s\" is not acceptable as %s", text,
@@ -95,7 +97,32 @@ static bool has_identifier(const struct order *order, const struct acme_identifi
     return false;
 }
 
-bool policy_identifiers(const json_t *identifiers, struct order *order, struct err *err) {
+/* One more identifier that is refused.  false: it has no form to name it by, or no memory. */
+static bool add_subproblem(const json_t *entry, const struct err *why, json_t **list,
+                           struct err *err) {
+    const char *type = json_string_value(json_object_get(entry, "type"));
+    const char *value = json_string_value(json_object_get(entry, "value"));
+
+    if (type == NULL || value == NULL) {
+        *err = *why;
+        return false;
+    }
+    if (*list == NULL) {
+        *list = json_array();
+    }
+    return json_array_append_new(*list, problem_sub_new(why, type, value)) == 0
+           || err_set(err, ERR_NO_MEMORY, "no memory for a problem");
+}
+
+/* RFC 8555 6.7.1: one problem about them all, of their own type when they agree. */
+static bool refuse_all(const json_t *subproblems, enum err_kind kind, struct err *err) {
+    return err_set(err, kind, "%zu of the identifiers are not acceptable",
+                   json_array_size(subproblems));
+}
+
+bool policy_identifiers(const json_t *identifiers, struct order *order, json_t **ret_subproblems,
+                        struct err *err) {
+    enum err_kind kind = ERR_NONE;
     size_t count = json_array_size(identifiers);
 
     if (count == 0 || count > ORDER_IDENTIFIERS_MAX) {
@@ -109,14 +136,19 @@ bool policy_identifiers(const json_t *identifiers, struct order *order, struct e
     }
     for (size_t i = 0; i < count; i++) {
         struct acme_identifier identifier = {0};
-        if (!read_identifier(json_array_get(identifiers, i), &identifier, err)) {
+        const json_t *entry = json_array_get(identifiers, i);
+        struct err why = {0};
+        if (policy_identifier(entry, &identifier, count == 1 ? err : &why)) {
+            if (!has_identifier(order, &identifier)) {
+                order->identifiers[order->count++] = identifier;
+            }
+        } else if (count == 1 || !add_subproblem(entry, &why, ret_subproblems, err)) {
             return false;
-        }
-        if (!has_identifier(order, &identifier)) {
-            order->identifiers[order->count++] = identifier;
+        } else {
+            kind = kind == ERR_NONE || kind == why.kind ? why.kind : ERR_COMPOUND;
         }
     }
-    return true;
+    return kind == ERR_NONE || refuse_all(*ret_subproblems, kind, err);
 }
 
 /* An optional instant; *ret_s stays 0 when absent. */

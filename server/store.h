@@ -44,13 +44,18 @@ enum store_op_kind {
     STORE_ACCOUNT_INSERT,   /* conflict: the key has an account already */
     STORE_ACCOUNT_CHANGE,   /* from `from` to `to`; contact unless NULL */
     STORE_ORDERS_CANCEL,    /* all unfulfilled orders of an account become invalid */
-    STORE_ORDER_INSERT,     /* with its authorizations and their challenges */
+    STORE_ORDER_INSERT,     /* with its authorizations and their challenges; conflict: one of the
+                               others that it uses is no longer valid */
+    STORE_AUTHZ_INSERT,     /* one for no order, RFC 8555 7.4.1 */
     STORE_CHALLENGE_MOVE,   /* from `from` to `to`, with validated_us, error, response */
     STORE_AUTHZ_MOVE,       /* from `from` to `to`, with expires_us, types, token_exp_s */
-    STORE_ORDER_AUTHORISED, /* one authorization more is valid; sets ret_ready when it was the last
-                             */
+    STORE_ORDER_AUTHORISED, /* one authorization more is valid; sets ret_ready at the last one */
     STORE_ORDER_FAIL,       /* pending or ready to invalid, with error; else nothing happens */
+    STORE_ORDERS_FAIL,      /* the same for the orders made later that share `authz` */
     STORE_ORDER_MOVE,       /* from `from` to `to`, with serial */
+    STORE_ORDER_REJECT,     /* processing to invalid, with error */
+    STORE_FINALIZING_INSERT, /* the CSR of an order that is issued later */
+    STORE_FINALIZING_DELETE,
     STORE_CERTIFICATE_INSERT,
     STORE_REVOKE,
     STORE_TOKEN_USE, /* the jti of an authority token: for one account and identifier only */
@@ -72,8 +77,10 @@ struct store_op {
         const char *contact;
         struct {
             const struct order *order;
-            const struct authz *authzs; /* order->count of them */
+            const struct authz *authzs; /* the new ones; order->authzs may name older ones too */
+            unsigned authz_count;
         } new_order;
+        const struct authz *new_authz;
         struct {
             enum acme_challenge_type type;
             uint64_t validated_us;
@@ -84,7 +91,14 @@ struct store_op {
             const struct nftypes *types; /* or NULL */
             int64_t token_exp_s;
         } granted;
-        bool ret_ready;
+        struct {
+            uint64_t expires_us; /* the authorization's: the order's end is no later; 0 = keep */
+            bool ret_ready;
+        } authorised;
+        struct {
+            uint64_t due_us;
+            const char *csr; /* base64url */
+        } finalizing;
         const char *error;
         const char *serial;
         const struct certificate *certificate;
@@ -178,6 +192,18 @@ MUST_CHECK bool store_orders_each(struct store *store, const char *account, cons
 MUST_CHECK bool store_authz_valid_each(struct store *store, const char *account,
                                        const struct acme_identifier *identifier,
                                        store_id_sink *sink, void *ctx, struct err *err);
+/* The same, of those made for no order (RFC 8555 7.4.1). */
+MUST_CHECK bool store_authz_prepared_each(struct store *store, const char *account,
+                                          const struct acme_identifier *identifier,
+                                          store_id_sink *sink, void *ctx, struct err *err);
+/* Orders that are processing, and when they are due. */
+typedef bool store_due_sink(void *ctx, const char *account, const char *order, uint64_t due_us,
+                            struct err *err);
+MUST_CHECK bool store_finalizing_each(struct store *store, store_due_sink *sink, void *ctx,
+                                      struct err *err);
+/* The CSR of one, as it was inserted; caller owns, free(). */
+MUST_CHECK bool store_finalizing_get(struct store *store, const char *account, const char *order,
+                                     char **ret_csr, struct err *err);
 /* Challenges whose validation was accepted and is not done: authorization id, challenge type. */
 MUST_CHECK bool store_processing_each(struct store *store, store_id_sink *sink, void *ctx,
                                       struct err *err);

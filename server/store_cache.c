@@ -208,7 +208,7 @@ static void order_insert(struct store_cache *cache, const struct store_op *op) {
     const struct order *order = op->new_order.order;
 
     keep_order(cache, order);
-    for (unsigned i = 0; i < order->count && order->count <= STORE_CACHE_NAMES; i++) {
+    for (unsigned i = 0; i < op->new_order.authz_count && order->count <= STORE_CACHE_NAMES; i++) {
         keep_authz(cache, &op->new_order.authzs[i]);
     }
 }
@@ -260,7 +260,13 @@ static void authz_move(struct store_cache *cache, const struct store_op *op) {
 
 static void order_authorised(struct store_cache *cache, const struct store_op *op) {
     struct slot *slot = find(cache, KIND_ORDER, op->order);
-    if (slot != NULL && op->ret_ready) {
+    if (slot == NULL || slot->order.status != ORDER_PENDING) {
+        return;
+    }
+    if (op->authorised.expires_us != 0 && op->authorised.expires_us < slot->order.expires_us) {
+        slot->order.expires_us = op->authorised.expires_us;
+    }
+    if (op->authorised.ret_ready) {
         slot->order.status = ORDER_READY;
     }
 }
@@ -280,6 +286,7 @@ static void change(struct store_cache *cache, const struct store_op *op) {
         order_insert(cache, op);
         break;
     case STORE_ORDERS_CANCEL:
+    case STORE_ORDERS_FAIL:
         orders_cancel(cache, op);
         break;
     case STORE_CHALLENGE_MOVE:
@@ -291,6 +298,10 @@ static void change(struct store_cache *cache, const struct store_op *op) {
     case STORE_ORDER_AUTHORISED:
         order_authorised(cache, op);
         break;
+    case STORE_AUTHZ_INSERT:
+        keep_authz(cache, op->new_authz);
+        break;
+    case STORE_ORDER_REJECT:
     case STORE_ORDER_FAIL: /* or nothing happened: reading it tells */
         forget(cache, KIND_ORDER, op->order);
         break;
@@ -306,10 +317,12 @@ static void change(struct store_cache *cache, const struct store_op *op) {
     case STORE_ACCOUNT_INSERT: /* the keyring's */
     case STORE_ACCOUNT_CHANGE:
     case STORE_TOKEN_USE:
-    case STORE_SWEEP: /* what has ended stays ended; it goes when the slot is wanted */
+    case STORE_SWEEP:   /* what has ended stays ended; it goes when the slot is wanted */
     case STORE_REPLACE: /* the order knows it from its beginning */
     case STORE_REPLACED:
     case STORE_WINDOW:
+    case STORE_FINALIZING_INSERT:
+    case STORE_FINALIZING_DELETE:
     case STORE_OP__COUNT:
         break;
     }

@@ -7,8 +7,7 @@
 
 #define NAMES_MAX ((size_t)ORDER_IDENTIFIERS_MAX * (ACME_ID_VALUE_MAX + ID_SIZE + 8))
 
-/* A change that must find its record in the state it starts from. */
-static bool change(struct conn *conn, sqlite3_stmt *statement, const char *what, struct err *err) {
+bool store_change(struct conn *conn, sqlite3_stmt *statement, const char *what, struct err *err) {
     int changed = 0;
 
     if (!store_run(conn, statement, &changed, err)) {
@@ -31,7 +30,7 @@ static bool account_insert(struct conn *conn, struct store_op *op, struct err *e
     store_bind_text(statement, 5, account->jwk);
     store_bind_text(statement, 6, account->contact);
     store_bind_text(statement, 7, account->eab);
-    return change(conn, statement, "account", err);
+    return store_change(conn, statement, "account", err);
 }
 
 static bool account_change(struct conn *conn, struct store_op *op, struct err *err) {
@@ -44,7 +43,7 @@ static bool account_change(struct conn *conn, struct store_op *op, struct err *e
     store_bind_int(statement, 2, op->from);
     store_bind_int(statement, 3, op->to);
     store_bind_text(statement, 4, op->contact);
-    return change(conn, statement, "account", err);
+    return store_change(conn, statement, "account", err);
 }
 
 static bool orders_cancel(struct conn *conn, struct store_op *op, struct err *err) {
@@ -71,6 +70,7 @@ static bool authz_insert(struct conn *conn, const struct authz *authz, struct er
     store_bind_int(statement, 5, authz->identifier.type);
     store_bind_text(statement, 6, authz->identifier.value);
     store_bind_int(statement, 7, (int64_t)authz->expires_us);
+    store_bind_int(statement, 8, authz->flags);
     if (!store_run(conn, statement, NULL, err)) {
         return false;
     }
@@ -117,7 +117,7 @@ static bool order_insert(struct conn *conn, struct store_op *op, struct err *err
     store_bind_text(statement, 1, order->account);
     store_bind_text(statement, 2, order->id);
     store_bind_int(statement, 3, order->status);
-    store_bind_int(statement, 4, order->count);
+    store_bind_int(statement, 4, op->new_order.authz_count);
     store_bind_int(statement, 5, (int64_t)order->created_us);
     store_bind_int(statement, 6, (int64_t)order->expires_us);
     store_bind_int(statement, 7, order->not_before_s);
@@ -127,12 +127,16 @@ static bool order_insert(struct conn *conn, struct store_op *op, struct err *err
     if (!store_run(conn, statement, NULL, err)) {
         return false;
     }
-    for (unsigned i = 0; i < order->count; i++) {
+    for (unsigned i = 0; i < op->new_order.authz_count; i++) {
         if (!authz_insert(conn, &op->new_order.authzs[i], err)) {
             return false;
         }
     }
-    return true;
+    return op->new_order.authz_count == order->count || store_authzs_share(conn, op, err);
+}
+
+static bool new_authz(struct conn *conn, struct store_op *op, struct err *err) {
+    return authz_insert(conn, op->new_authz, err);
 }
 
 static bool challenge_move(struct conn *conn, struct store_op *op, struct err *err) {
@@ -149,7 +153,7 @@ static bool challenge_move(struct conn *conn, struct store_op *op, struct err *e
     store_bind_int(statement, 6, (int64_t)op->challenge.validated_us);
     store_bind_text(statement, 7, op->challenge.error);
     store_bind_text(statement, 8, op->challenge.response);
-    return change(conn, statement, "challenge", err);
+    return store_change(conn, statement, "challenge", err);
 }
 
 static bool authz_move(struct conn *conn, struct store_op *op, struct err *err) {
@@ -171,7 +175,7 @@ static bool authz_move(struct conn *conn, struct store_op *op, struct err *err) 
         store_bind_text(statement, 6, types);
         store_bind_int(statement, 7, op->granted.token_exp_s);
     }
-    return change(conn, statement, "authorization", err);
+    return store_change(conn, statement, "authorization", err);
 }
 
 static bool order_count_down(struct conn *conn, enum sql which, const struct store_op *op,
@@ -184,6 +188,8 @@ static bool order_count_down(struct conn *conn, enum sql which, const struct sto
     }
     store_bind_text(statement, 1, op->account);
     store_bind_text(statement, 2, op->order);
+    store_bind_int(statement, 3,
+                   op->authorised.expires_us == 0 ? INT64_MAX : (int64_t)op->authorised.expires_us);
     if (!store_run(conn, statement, &changed, err)) {
         return false;
     }
@@ -194,11 +200,11 @@ static bool order_count_down(struct conn *conn, enum sql which, const struct sto
 /* The last authorization, or else one of several, or else the order is no longer pending.  Two
  * statements: RETURNING costs more than both. */
 static bool order_authorised(struct conn *conn, struct store_op *op, struct err *err) {
-    bool counted = false;
+    bool counted = false, *ready = &op->authorised.ret_ready;
 
-    op->ret_ready = false;
-    return order_count_down(conn, SQL_ORDER_READY, op, &op->ret_ready, err)
-           && (op->ret_ready || order_count_down(conn, SQL_ORDER_AUTHORISED, op, &counted, err));
+    *ready = false;
+    return order_count_down(conn, SQL_ORDER_READY, op, ready, err)
+           && (*ready || order_count_down(conn, SQL_ORDER_AUTHORISED, op, &counted, err));
 }
 
 static bool order_fail(struct conn *conn, struct store_op *op, struct err *err) {
@@ -224,7 +230,7 @@ static bool order_move(struct conn *conn, struct store_op *op, struct err *err) 
     store_bind_int(statement, 3, op->from);
     store_bind_int(statement, 4, op->to);
     store_bind_text(statement, 5, op->serial);
-    return change(conn, statement, "order", err);
+    return store_change(conn, statement, "order", err);
 }
 
 static bool certificate_insert(struct conn *conn, struct store_op *op, struct err *err) {
@@ -241,7 +247,7 @@ static bool certificate_insert(struct conn *conn, struct store_op *op, struct er
     store_bind_int(statement, 5, certificate->not_after_s);
     (void)sqlite3_bind_blob(statement, 6, certificate->spki_sha256,
                             sizeof(certificate->spki_sha256), SQLITE_STATIC);
-    return change(conn, statement, "certificate", err);
+    return store_change(conn, statement, "certificate", err);
 }
 
 static bool revoke(struct conn *conn, struct store_op *op, struct err *err) {
@@ -285,11 +291,16 @@ static bool (*const runs[])(struct conn *, struct store_op *, struct err *) = {
     [STORE_ACCOUNT_CHANGE]     = account_change,
     [STORE_ORDERS_CANCEL]      = orders_cancel,
     [STORE_ORDER_INSERT]       = order_insert,
+    [STORE_AUTHZ_INSERT]       = new_authz,
     [STORE_CHALLENGE_MOVE]     = challenge_move,
     [STORE_AUTHZ_MOVE]         = authz_move,
     [STORE_ORDER_AUTHORISED]   = order_authorised,
     [STORE_ORDER_FAIL]         = order_fail,
     [STORE_ORDER_MOVE]         = order_move,
+    [STORE_ORDERS_FAIL]        = store_orders_fail_run,
+    [STORE_ORDER_REJECT]       = store_order_reject_run,
+    [STORE_FINALIZING_INSERT]  = store_finalizing_insert_run,
+    [STORE_FINALIZING_DELETE]  = store_finalizing_delete_run,
     [STORE_CERTIFICATE_INSERT] = certificate_insert,
     [STORE_REVOKE]             = revoke,
     [STORE_TOKEN_USE]          = token_use,

@@ -85,6 +85,7 @@ static bool account_read(sqlite3_stmt *row, void *ret, struct err *err) {
     account.jwk = column_dup(row, 4, &whole);
     account.contact = column_dup(row, 5, &whole);
     account.eab = column_dup(row, 6, &whole);
+    account.prepared = sqlite3_column_int(row, 7) != 0;
     if (!whole) {
         account_done(&account);
         return no_memory(err);
@@ -224,6 +225,7 @@ static bool authz_read(sqlite3_stmt *row, void *ret, struct err *err) {
     authz.expires_us = (uint64_t)sqlite3_column_int64(row, 6);
     types_read(column(row, 7), &authz.types);
     authz.token_exp_s = sqlite3_column_int64(row, 8);
+    authz.flags = (unsigned)sqlite3_column_int(row, 15) & ~AUTHZ_SHARED;
     do {
         whole = challenge_read(row, &authz.challenges[authz.count++]);
     } while (whole && authz.count < ACME_CHALLENGE__COUNT && sqlite3_step(row) == SQLITE_ROW);
@@ -313,6 +315,7 @@ bool store_certificate_status(struct store *store, const char *serial, int64_t *
 /* What a walk does with each row. */
 struct walk {
     store_id_sink *ids;
+    store_due_sink *due;
     store_revoked_sink *revoked;
     void *ctx;
 };
@@ -321,6 +324,10 @@ static bool walk_row(const struct walk *walk, sqlite3_stmt *row, struct err *err
     if (walk->revoked != NULL) {
         return walk->revoked(walk->ctx, column(row, 0), sqlite3_column_int64(row, 1),
                              sqlite3_column_int(row, 2), err);
+    }
+    if (walk->due != NULL) {
+        return walk->due(walk->ctx, column(row, 0), column(row, 1),
+                         (uint64_t)sqlite3_column_int64(row, 2), err);
     }
     return walk->ids(walk->ctx, column(row, 0), column(row, 1),
                      (unsigned)sqlite3_column_int(row, 2), err);
@@ -359,21 +366,57 @@ bool store_orders_each(struct store *store, const char *account, const char *aft
     return walk_run(store, conn, statement, &(struct walk){.ids = sink, .ctx = ctx}, err);
 }
 
-bool store_authz_valid_each(struct store *store, const char *account,
-                            const struct acme_identifier *identifier, store_id_sink *sink,
-                            void *ctx, struct err *err) {
+static bool authz_each(struct store *store, enum sql which, const char *account,
+                       const struct acme_identifier *identifier, const struct walk *walk,
+                       struct err *err) {
     struct conn *conn = store_reader_take(store, err);
     sqlite3_stmt *statement = NULL;
 
     if (conn == NULL) {
         return false;
     }
-    if ((statement = store_statement(conn, SQL_AUTHZ_VALID_EACH, err)) != NULL) {
+    if ((statement = store_statement(conn, which, err)) != NULL) {
         store_bind_text(statement, 1, account);
         store_bind_int(statement, 2, identifier->type);
         store_bind_text(statement, 3, identifier->value);
     }
-    return walk_run(store, conn, statement, &(struct walk){.ids = sink, .ctx = ctx}, err);
+    return walk_run(store, conn, statement, walk, err);
+}
+
+bool store_authz_valid_each(struct store *store, const char *account,
+                            const struct acme_identifier *identifier, store_id_sink *sink,
+                            void *ctx, struct err *err) {
+    return authz_each(store, SQL_AUTHZ_VALID_EACH, account, identifier,
+                      &(struct walk){.ids = sink, .ctx = ctx}, err);
+}
+
+bool store_authz_prepared_each(struct store *store, const char *account,
+                               const struct acme_identifier *identifier, store_id_sink *sink,
+                               void *ctx, struct err *err) {
+    return authz_each(store, SQL_AUTHZ_PREPARED_EACH, account, identifier,
+                      &(struct walk){.ids = sink, .ctx = ctx}, err);
+}
+
+bool store_finalizing_each(struct store *store, store_due_sink *sink, void *ctx, struct err *err) {
+    struct conn *conn = store_reader_take(store, err);
+
+    if (conn == NULL) {
+        return false;
+    }
+    return walk_run(store, conn, store_statement(conn, SQL_FINALIZING_EACH, err),
+                    &(struct walk){.due = sink, .ctx = ctx}, err);
+}
+
+static bool csr_read(sqlite3_stmt *row, void *ret, struct err *err) {
+    bool whole = true;
+
+    *(char **)ret = column_dup(row, 0, &whole);
+    return whole || no_memory(err);
+}
+
+bool store_finalizing_get(struct store *store, const char *account, const char *order,
+                          char **ret_csr, struct err *err) {
+    return take_get(store, SQL_FINALIZING_GET, account, order, csr_read, ret_csr, err);
 }
 
 bool store_processing_each(struct store *store, store_id_sink *sink, void *ctx, struct err *err) {

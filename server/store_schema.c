@@ -48,6 +48,12 @@ static const char *const steps[] = {
     "CREATE TRIGGER certificate_gone AFTER DELETE ON certificate BEGIN"
     " DELETE FROM replacement WHERE serial = old.serial;"
     " DELETE FROM renewal_window WHERE serial = old.serial; END;",
+    /* pre-authorizations, wildcards and subdomains; orders that are being finalized */
+    "ALTER TABLE authz ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX authz_prepared ON authz(account, type, value) WHERE orders = '';"
+    "CREATE TABLE finalizing("
+    " account TEXT NOT NULL, orders TEXT NOT NULL, due_us INTEGER NOT NULL, csr TEXT NOT NULL,"
+    " PRIMARY KEY(account, orders)) WITHOUT ROWID;",
 };
 /* clang-format on */
 

@@ -23,6 +23,9 @@ enum sql {
     SQL_ORDERS_CANCEL,
     SQL_ORDER_INSERT,
     SQL_AUTHZ_INSERT,
+    SQL_AUTHZ_SHARE,
+    SQL_AUTHZ_SHARED,
+    SQL_ORDERS_FAIL,
     SQL_CHALLENGE_INSERT,
     SQL_CHALLENGE_MOVE,
     SQL_AUTHZ_MOVE,
@@ -30,6 +33,9 @@ enum sql {
     SQL_ORDER_READY,
     SQL_ORDER_FAIL,
     SQL_ORDER_MOVE,
+    SQL_ORDER_REJECT,
+    SQL_FINALIZING_INSERT,
+    SQL_FINALIZING_DELETE,
     SQL_CERTIFICATE_INSERT,
     SQL_REVOKE,
     SQL_TOKEN_USE,
@@ -43,6 +49,9 @@ enum sql {
     SQL_CERTIFICATE_STATUS,
     SQL_ORDERS_EACH,
     SQL_AUTHZ_VALID_EACH,
+    SQL_AUTHZ_PREPARED_EACH,
+    SQL_FINALIZING_GET,
+    SQL_FINALIZING_EACH,
     SQL_PROCESSING_EACH,
     SQL_REVOKED_EACH,
     SQL_REVOKED_SINCE,
@@ -126,5 +135,20 @@ MUST_CHECK bool store_window_run(struct conn *conn, struct store_op *op, struct 
 MUST_CHECK bool store_sweep_run(struct conn *conn, struct store_op *op, struct err *err);
 /* store_reads.c: the names of an order's row into its arrays; false: no memory, or not ours. */
 MUST_CHECK bool store_names_read(const char *text, struct order *order);
+/* store_orders.c: operations on orders off the ordinary way. */
+MUST_CHECK bool store_authzs_share(struct conn *conn, const struct store_op *op, struct err *err);
+MUST_CHECK bool store_orders_fail_run(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_order_reject_run(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_finalizing_insert_run(struct conn *conn, struct store_op *op,
+                                            struct err *err);
+MUST_CHECK bool store_finalizing_delete_run(struct conn *conn, struct store_op *op,
+                                            struct err *err);
+/* A change that must find its record in the state it starts from. */
+MUST_CHECK bool store_change(struct conn *conn, sqlite3_stmt *statement, const char *what,
+                             struct err *err);
+/* store_renewal.c: STORE_REPLACE, STORE_REPLACED, STORE_WINDOW. */
+MUST_CHECK bool store_replace_run(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_replaced_run(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_window_run(struct conn *conn, struct store_op *op, struct err *err);
 /* store_ops.c: one operation inside the writer's transaction. */
 MUST_CHECK bool store_op_run(struct conn *conn, struct store_op *op, struct err *err);

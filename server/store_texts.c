@@ -4,6 +4,9 @@
 #include "server/store_sql.h"
 
 #define ORDER_OPEN "status IN (0, 1)" /* pending, ready */
+/* has authorizations made for no order: one look at the index of those */
+#define ACCOUNT_PREPARED                                                                           \
+    "EXISTS(SELECT 1 FROM authz WHERE authz.account = account.id AND authz.orders = '')"
 static_assert(ORDER_PENDING == 0 && ORDER_READY == 1 && ORDER_INVALID == 4, "stored as numbers");
 static_assert(ORDER_PROCESSING == 2 && ORDER_VALID == 3, "stored as numbers");
 /* Does the order that claimed serial ?1 still stand?  ?2 its account, ?3 now. */
@@ -31,8 +34,13 @@ const char *const store_texts[] = {
         "INSERT INTO orders(account, id, status, authz_left, created_us, expires_us, not_before_s,"
         " not_after_s, profile, names) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [SQL_AUTHZ_INSERT] =
-        "INSERT INTO authz(account, id, orders, status, type, value, expires_us, token_exp_s)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+        "INSERT INTO authz(account, id, orders, status, type, value, expires_us, token_exp_s, flags)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
+    [SQL_AUTHZ_SHARE] = "UPDATE authz SET flags = flags | 4"
+                        " WHERE account = ?1 AND id = ?2 AND status = 1 AND expires_us > ?3",
+    [SQL_AUTHZ_SHARED] = "SELECT 1 FROM authz WHERE account = ?1 AND id = ?2 AND flags & 4",
+    [SQL_ORDERS_FAIL] = "UPDATE orders SET status = 4, error = ?3"
+                        " WHERE account = ?1 AND " ORDER_OPEN " AND instr(names, ?2) > 0",
     [SQL_CHALLENGE_INSERT] =
         "INSERT INTO challenge(account, authz, type, status, token, validated_us)"
         " VALUES(?1, ?2, ?3, ?4, ?5, 0)",
@@ -42,14 +50,22 @@ const char *const store_texts[] = {
     [SQL_AUTHZ_MOVE] = "UPDATE authz SET status = ?4, expires_us = coalesce(?5, expires_us),"
                        " types = coalesce(?6, types), token_exp_s = coalesce(?7, token_exp_s)"
                        " WHERE account = ?1 AND id = ?2 AND status = ?3",
-    [SQL_ORDER_AUTHORISED] = "UPDATE orders SET authz_left = authz_left - 1"
-                             " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left > 1",
-    [SQL_ORDER_READY] = "UPDATE orders SET authz_left = 0, status = 1"
-                        " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left = 1",
+    /* an order ends with the first of its authorizations */
+    [SQL_ORDER_AUTHORISED] =
+        "UPDATE orders SET authz_left = authz_left - 1, expires_us = min(expires_us, ?3)"
+        " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left > 1",
+    [SQL_ORDER_READY] =
+        "UPDATE orders SET authz_left = 0, status = 1, expires_us = min(expires_us, ?3)"
+        " WHERE account = ?1 AND id = ?2 AND status = 0 AND authz_left = 1",
     [SQL_ORDER_FAIL] =
         "UPDATE orders SET status = 4, error = ?3 WHERE account = ?1 AND id = ?2 AND " ORDER_OPEN,
     [SQL_ORDER_MOVE] =
         "UPDATE orders SET status = ?4, serial = ?5 WHERE account = ?1 AND id = ?2 AND status = ?3",
+    [SQL_ORDER_REJECT] =
+        "UPDATE orders SET status = 4, error = ?3 WHERE account = ?1 AND id = ?2 AND status = 2",
+    [SQL_FINALIZING_INSERT] =
+        "INSERT INTO finalizing(account, orders, due_us, csr) VALUES(?1, ?2, ?3, ?4)",
+    [SQL_FINALIZING_DELETE] = "DELETE FROM finalizing WHERE account = ?1 AND orders = ?2",
     [SQL_CERTIFICATE_INSERT] =
         "INSERT INTO certificate(serial, account, orders, chain_pem, not_after_s, spki_sha256)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
@@ -61,16 +77,17 @@ const char *const store_texts[] = {
         " WHERE account = excluded.account AND type = excluded.type AND value = excluded.value",
     [SQL_TOKENS_FORGET] = "DELETE FROM token WHERE exp_s < ?1",
     [SQL_ACCOUNT_GET] =
-        "SELECT id, status, thumbprint, created_us, jwk, contact, eab FROM account WHERE id = ?1",
-    [SQL_ACCOUNT_FIND] = "SELECT id, status, thumbprint, created_us, jwk, contact, eab FROM account"
-                         " WHERE thumbprint = ?1",
+        "SELECT id, status, thumbprint, created_us, jwk, contact, eab, " ACCOUNT_PREPARED
+        " FROM account WHERE id = ?1",
+    [SQL_ACCOUNT_FIND] = "SELECT id, status, thumbprint, created_us, jwk, contact, eab, " ACCOUNT_PREPARED
+                         " FROM account WHERE thumbprint = ?1",
     [SQL_KEY_KNOWN] = "SELECT 1 FROM account WHERE thumbprint = ?1",
     [SQL_ORDER_GET] =
         "SELECT account, id, status, created_us, expires_us, not_before_s, not_after_s, profile,"
         " names, serial, error, replaces FROM orders WHERE account = ?1 AND id = ?2",
     [SQL_AUTHZ_GET] = /* one statement, so one state of both tables */
     "SELECT a.account, a.id, a.orders, a.status, a.type, a.value, a.expires_us, a.types,"
-    " a.token_exp_s, c.type, c.status, c.token, c.validated_us, c.error, c.response"
+    " a.token_exp_s, c.type, c.status, c.token, c.validated_us, c.error, c.response, a.flags"
     " FROM authz a JOIN challenge c ON c.account = a.account AND c.authz = a.id"
     " WHERE a.account = ?1 AND a.id = ?2",
     [SQL_REPLACE] = "INSERT INTO replacement(serial, orders) VALUES(?1, ?4) ON CONFLICT(serial)"
@@ -94,6 +111,11 @@ const char *const store_texts[] = {
     [SQL_AUTHZ_VALID_EACH] =
         "SELECT account, id, 0 FROM authz WHERE account = ?1 AND type = ?2 AND value = ?3"
         " AND status = 1",
+    [SQL_AUTHZ_PREPARED_EACH] =
+        "SELECT account, id, 0 FROM authz WHERE account = ?1 AND type = ?2 AND value = ?3"
+        " AND orders = '' AND status = 1",
+    [SQL_FINALIZING_GET] = "SELECT csr FROM finalizing WHERE account = ?1 AND orders = ?2",
+    [SQL_FINALIZING_EACH] = "SELECT account, orders, due_us FROM finalizing",
     [SQL_PROCESSING_EACH] = "SELECT account, authz, type FROM challenge WHERE status = 1",
     [SQL_REVOKED_EACH] =
         "SELECT serial, revoked_at_s, reason FROM certificate WHERE revoked_at_s IS NOT NULL"

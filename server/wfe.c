@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/log.h"
+#include "server/finalizing.h"
 #include "server/wfe_request.h"
 
 #define ALLOW_SIZE 32
@@ -35,6 +36,7 @@ static const struct route routes[] = {
     {GET_TOO,   "/new-nonce",               GATE_KID,    GATE_EMPTY,  METER_NEW_NONCE,   wfe_new_nonce},   /* 7.2 */
     {HTTP_POST, "/new-account",             GATE_JWK,    GATE_OBJECT, METER_NEW_ACCOUNT, wfe_new_account}, /* 7.3 */
     {HTTP_POST, "/new-order",               GATE_KID,    GATE_OBJECT, METER_NEW_ORDER,   wfe_new_order},   /* 7.4 */
+    {HTTP_POST, "/new-authz",               GATE_KID,    GATE_OBJECT, METER_NEW_AUTHZ,   wfe_new_authz},   /* 7.4.1 */
     {HTTP_POST, "/authz/{id}",              GATE_KID,    GATE_ANY,    METER_AUTHZ,       wfe_authz},       /* 7.5, 7.5.2 */
     {HTTP_POST, "/challenge/{authz}/{type}", GATE_KID,   GATE_ANY,    METER_CHALLENGE,   wfe_challenge},   /* 7.5.1 */
     {HTTP_POST, "/order/{id}",              GATE_KID,    GATE_EMPTY,  METER_ORDER,       wfe_order},       /* 7.4 */
@@ -50,7 +52,7 @@ static const struct route routes[] = {
 /* clang-format on */
 
 struct wfe *wfe_new(const struct wfe_options *options, struct err *err) {
-    struct wfe *wfe = calloc(1, sizeof(*wfe));
+    AUTO(wfe_free) struct wfe *wfe = calloc(1, sizeof(*wfe));
 
     if (wfe == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for the web front end");
@@ -59,11 +61,13 @@ struct wfe *wfe_new(const struct wfe_options *options, struct err *err) {
     wfe->options = *options;
     (void)pthread_mutex_init(&wfe->lock, NULL);
     (void)pthread_cond_init(&wfe->idle, NULL);
-    return wfe;
+    wfe->finalizing = finalizing_new(&wfe->options, err);
+    return wfe->finalizing == NULL ? NULL : TAKE(wfe);
 }
 
 void wfe_free(struct wfe *wfe) {
     if (wfe != NULL) {
+        finalizing_free(wfe->finalizing);
         (void)pthread_cond_destroy(&wfe->idle);
         (void)pthread_mutex_destroy(&wfe->lock);
         free(wfe);
@@ -81,6 +85,7 @@ bool wfe_drain(struct wfe *wfe, uint64_t timeout_us) {
     }
     bool drained = wfe->live == 0;
     (void)pthread_mutex_unlock(&wfe->lock);
+    finalizing_stop(wfe->finalizing);
     return drained;
 }
 
@@ -93,11 +98,15 @@ static bool wfe_directory(struct request *request) {
         (void)json_object_set_new(list, profile->name, json_string(profile->description));
     }
     (void)json_object_set_new(meta, "profiles", list);
+    if (request->wfe->options.subdomains) { /* RFC 9444 4.4 */
+        (void)json_object_set_new(meta, "subdomainAuthAllowed", json_true());
+    }
     if (request->wfe->options.require_eab) {
         (void)json_object_set_new(meta, "externalAccountRequired", json_true());
     }
     (void)json_object_set_new(directory, "newNonce", request_url_new(request, "/new-nonce"));
     (void)json_object_set_new(directory, "newAccount", request_url_new(request, "/new-account"));
+    (void)json_object_set_new(directory, "newAuthz", request_url_new(request, "/new-authz"));
     (void)json_object_set_new(directory, "newOrder", request_url_new(request, "/new-order"));
     (void)json_object_set_new(directory, "revokeCert", request_url_new(request, "/revoke-cert"));
     if (request->wfe->options.ari) { /* RFC 9773 3 */

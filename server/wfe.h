@@ -38,6 +38,9 @@ struct wfe_options { /* all borrowed for the life */
     uint64_t authz_lifetime_us; /* once valid; a token's end comes first */
     bool ari;                   /* renewal information is offered, RFC 9773 */
     uint64_t ari_retry_us;      /* how often clients shall ask for it */
+    unsigned authz_reuse;       /* of a hundred names, those that use an earlier order's */
+    bool subdomains;            /* RFC 9444 */
+    uint64_t finalize_delay_us; /* 0: finalize answers with the certificate issued */
 };
 
 struct wfe *wfe_new(const struct wfe_options *options, struct err *err);

@@ -37,7 +37,7 @@ static bool shows(enum authz_status status, const struct challenge *challenge) {
     return status != AUTHZ_INVALID || challenge->status == CHALLENGE_INVALID;
 }
 
-static json_t *authz_json(const struct request *request, const struct authz *authz) {
+json_t *wfe_authz_json(const struct request *request, const struct authz *authz) {
     enum authz_status status = authz_status_at(authz, request_now_us(request));
     json_t *object = json_object(), *identifier = json_object(), *challenges = json_array();
 
@@ -53,6 +53,12 @@ static json_t *authz_json(const struct request *request, const struct authz *aut
     (void)json_object_set_new(object, "status", json_string(authz_status_name(status)));
     (void)json_object_set_new(object, "expires", wfe_time_new(authz->expires_us));
     (void)json_object_set_new(object, "identifier", identifier);
+    if ((authz->flags & AUTHZ_WILDCARD) != 0) { /* absent otherwise: erratum 6364 */
+        (void)json_object_set_new(object, "wildcard", json_true());
+    }
+    if ((authz->flags & AUTHZ_SUBDOMAINS) != 0) { /* RFC 9444 4.1 */
+        (void)json_object_set_new(object, "subdomainAuthAllowed", json_true());
+    }
     (void)json_object_set_new(object, "challenges", challenges);
     return object;
 }
@@ -87,7 +93,11 @@ static bool deactivate(struct request *request) {
     op->account = authz->account;
     op->order = authz->order;
     op->error = request->text;
-    (void)request_json(request, 200, authz_json(request, authz));
+    op = store_tx_add(&request->tx, STORE_ORDERS_FAIL);
+    op->account = authz->account;
+    op->authz = authz->id;
+    op->error = request->text;
+    (void)request_json(request, 200, wfe_authz_json(request, authz));
     return request_commit(request, authz_deactivated);
 }
 
@@ -100,7 +110,7 @@ bool wfe_authz(struct request *request) {
     }
     (void)snprintf(request->order.id, ID_SIZE, "%s", request->authz.order);
     if (request->pass.payload == NULL) {
-        return request_json(request, 200, authz_json(request, &request->authz));
+        return request_json(request, 200, wfe_authz_json(request, &request->authz));
     }
     if (!json_is_string(status) || strcmp(json_string_value(status), "deactivated") != 0) {
         return request_fail(request, ERR_MALFORMED,

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/problem.h"
+#include "server/finalizing.h"
 #include "server/wfe_request.h"
 
 #define US_PER_S 1000000
@@ -81,7 +82,7 @@ static void note_all(const struct validation *validation) {
 
     for (unsigned i = 0; i < validation->tx.count; i++) {
         const struct store_op *op = &validation->tx.ops[i];
-        if (op->kind == STORE_ORDER_AUTHORISED && op->ret_ready) {
+        if (op->kind == STORE_ORDER_AUTHORISED && op->authorised.ret_ready) {
             order = order_status_name(ORDER_READY);
         }
     }
@@ -213,7 +214,9 @@ static void settle(struct validation *validation) {
         op->granted.token_exp_s = authz->token_exp_s;
     }
     op = store_tx_add(tx, result->valid ? STORE_ORDER_AUTHORISED : STORE_ORDER_FAIL);
-    if (!result->valid) {
+    if (result->valid) {
+        op->authorised.expires_us = authz->expires_us;
+    } else {
         op->error = validation->error;
     }
     for (unsigned i = 0; i < tx->count; i++) {
@@ -442,5 +445,5 @@ bool wfe_resume(struct wfe *wfe, struct err *err) {
         log_line(LOG_INFO, "wfe", "resumed", "validations=%zu", resuming.count);
     }
     free(resuming.items);
-    return done;
+    return done && finalizing_resume(wfe->finalizing, err);
 }

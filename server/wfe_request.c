@@ -56,7 +56,7 @@ struct request *request_new(struct wfe *wfe, struct httpd_exchange *exchange) {
 }
 
 static void request_free(struct request *request) {
-    for (unsigned i = 0; request->authzs != NULL && i < request->order.count; i++) {
+    for (unsigned i = 0; request->authzs != NULL && i < request->authz_count; i++) {
         authz_done(&request->authzs[i]);
     }
     free(request->authzs);
@@ -65,6 +65,7 @@ static void request_free(struct request *request) {
     order_done(&request->order);
     certificate_done(&request->certificate);
     gate_pass_done(&request->pass);
+    json_decref(request->subproblems);
     free(request->text);
     free(request->body);
     free(request);
@@ -160,11 +161,11 @@ bool request_commit(struct request *request, void (*committed)(struct request *r
     return false;
 }
 
-/* 7.3.6: 401, which is not what the problem table has for unauthorized. */
-static char *problem_401(char *text) {
+/* A status that is not what the problem table has: 401 in 7.3.6, 403 in 7.4.1. */
+static char *problem_with_status(char *text, unsigned status) {
     AUTO(json_release) json_t *problem = text == NULL ? NULL : json_loads(text, 0, NULL);
     free(text);
-    if (problem == NULL || json_object_set_new(problem, "status", json_integer(401)) != 0) {
+    if (problem == NULL || json_object_set_new(problem, "status", json_integer(status)) != 0) {
         return NULL;
     }
     return json_text(problem);
@@ -172,14 +173,14 @@ static char *problem_401(char *text) {
 
 static void render_problem(struct request *request) {
     char seconds[16];
-    char *text = problem_render(&request->err);
+    char *text = problem_render_with(&request->err, request->subproblems);
     uint32_t retry_after_s = request->err.retry_after_s;
 
     free(request->body);
     request->status = problem_type(request->err.kind)->status;
-    if (request->deactivated) {
-        request->status = 401;
-        text = problem_401(text);
+    if (request->deactivated || request->problem_status != 0) {
+        request->status = request->deactivated ? 401 : request->problem_status;
+        text = problem_with_status(text, request->status);
     }
     request->type = ACME_PROBLEM_TYPE;
     request->body = text;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "common/json.h"
 #include "common/route.h"
@@ -13,6 +14,8 @@ struct wfe {
     pthread_cond_t idle;
     unsigned live; /* requests and validations under way */
     bool draining;
+    struct finalizing *finalizing;
+    atomic_uint reuses; /* chances to reuse an authorization so far */
 };
 
 #define REQUEST_BASE_SIZE 280 /* "https://" host ":" port */
@@ -31,6 +34,8 @@ struct request {
 
     /* the answer: a problem when err is set */
     struct err err;
+    json_t *subproblems;     /* of err, RFC 8555 6.7.1; or NULL */
+    unsigned problem_status; /* where the RFC wants another than err's kind has; 0 = it does not */
     unsigned status;
     const char *type;
     char *body;
@@ -39,7 +44,8 @@ struct request {
     /* what handlers work on, freed with the request */
     struct account account;
     struct order order;
-    struct authz *authzs; /* order.count of them */
+    struct authz *authzs; /* authz_count of them: the new ones */
+    unsigned authz_count;
     struct authz authz;
     struct certificate certificate;
     char *text;
@@ -94,7 +100,7 @@ json_t *wfe_stored_new(const char *text);
 
 /* Handlers, one file per resource. */
 request_handler wfe_new_account, wfe_account, wfe_orders;
-request_handler wfe_new_order, wfe_order;
+request_handler wfe_new_authz, wfe_new_order, wfe_order;
 request_handler wfe_finalize, wfe_certificate;
 request_handler wfe_authz, wfe_challenge;
 request_handler wfe_revoke;
@@ -109,6 +115,12 @@ void wfe_replaces_show(const struct request *request, const struct order *order,
 
 /* The order object as it is now. */
 json_t *wfe_order_json(const struct request *request, const struct order *order);
+/* The authorization object as it is now. */
+json_t *wfe_authz_json(const struct request *request, const struct authz *authz);
+/* wfe_reuse.c: a valid authorization of the account that covers a name, for an order made now; a
+ * copy into *ret.  *ret_found false: there is none, or it is not to be used. */
+MUST_CHECK bool wfe_reusable(struct request *request, const struct acme_identifier *identifier,
+                             struct authz *ret, bool *ret_found, struct err *err);
 /* The challenge object, within its authorization. */
 json_t *wfe_challenge_json(const struct request *request, const struct authz *authz,
                            const struct challenge *challenge);

@@ -90,7 +90,7 @@ __attribute__((unused)) static struct order order_of(unsigned count, struct auth
     for (unsigned i = 0; i < count; i++) {
         order.identifiers[i].type = ACME_ID_DNS;
         (void)snprintf(order.identifiers[i].value, ACME_ID_VALUE_MAX, "n%u.example", i);
-        authz_init(&authzs[i], &order.identifiers[i], "a", "o", 1000, 20);
+        authz_init(&authzs[i], &order.identifiers[i], 0, "a", "o", 1000, 20);
         memcpy(order.authzs[i], authzs[i].id, ID_SIZE);
     }
     return order;
@@ -101,6 +101,7 @@ __attribute__((unused)) static void add_order(struct order *order, const struct 
     struct store_op *op = store_tx_add(&tx, STORE_ORDER_INSERT);
     op->new_order.order = order;
     op->new_order.authzs = authzs;
+    op->new_order.authz_count = order->count;
     ck_good(store_write(store, &tx, &err));
 }
 
@@ -140,7 +141,7 @@ __attribute__((unused)) static bool validate(const struct authz *authz, bool *re
     op->account = "a";
     op->order = "o";
     bool done = store_write(store, &tx, &err);
-    *ret_ready = op->ret_ready;
+    *ret_ready = op->authorised.ret_ready;
     return done;
 }
 

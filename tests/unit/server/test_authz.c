@@ -76,8 +76,8 @@ START_TEST(a_new_authorization_offers_its_types_with_fresh_tokens) {
     struct acme_identifier dns = {ACME_ID_DNS, "a.example"};
     struct authz first = {0}, second = {0};
 
-    authz_init(&first, &nf, "account", "order", 1000, 2000);
-    authz_init(&second, &dns, "account", "order", 1000, 2000);
+    authz_init(&first, &nf, 0, "account", "order", 1000, 2000);
+    authz_init(&second, &dns, 0, "account", "order", 1000, 2000);
     ck_assert_uint_eq(first.count, 1);
     ck_assert_ptr_nonnull(authz_challenge(&first, ACME_CHALLENGE_TKAUTH01));
     ck_assert_ptr_null(authz_challenge(&first, ACME_CHALLENGE_HTTP01));

@@ -29,10 +29,10 @@ START_TEST(the_table_is_the_figure_of_rfc8555_7_1_6) {
 }
 END_TEST
 
-START_TEST(out_of_time_is_invalid_unless_fulfilled) {
+START_TEST(out_of_time_is_invalid_unless_finalized) {
     static const int late[ORDER_STATUS__COUNT] = {
-        [ORDER_PENDING] = ORDER_INVALID,    [ORDER_READY] = ORDER_INVALID,
-        [ORDER_PROCESSING] = ORDER_INVALID, [ORDER_VALID] = ORDER_VALID,
+        [ORDER_PENDING] = ORDER_INVALID,       [ORDER_READY] = ORDER_INVALID,
+        [ORDER_PROCESSING] = ORDER_PROCESSING, [ORDER_VALID] = ORDER_VALID,
         [ORDER_INVALID] = ORDER_INVALID,
     };
 
@@ -57,7 +57,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {the_table_is_the_figure_of_rfc8555_7_1_6,
-                                  out_of_time_is_invalid_unless_fulfilled,
+                                  out_of_time_is_invalid_unless_finalized,
                                   the_nf_of_an_order_is_its_nf_instance_id};
     return suite_run("server/order", tests, COUNT(tests));
 }

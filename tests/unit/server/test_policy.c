@@ -92,7 +92,13 @@ START_TEST(identifiers_are_judged_and_made_canonical) {
          ERR_REJECTED_IDENTIFIER, 0, NULL},
         {"[" ID("NfInstanceId", "amf1") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
         {"[" ID("dns", "a..b") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
-        {"[" ID("dns", "*.example.org") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
+        {"[" ID("dns", "*.Example.org") "]", ERR_NONE, 1, "*.example.org"},
+        {"[" ID("dns", "*") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
+        {"[" ID("dns", "*.com") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
+        {"[" ID("dns", "*.*.example.org") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
+        {"[" ID("dns", "a.*.example.org") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
+        {"[" ID("dns", "*a.example.org") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
+        {"[" ID("dns", "xn--zzzzzzz99999.example.org") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
         {"[" ID("dns", "127.0.0.1") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
         {"[" ID("dns", "-a.example") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
         {"[" ID("dns", "b\u00fccher.example") "]", ERR_REJECTED_IDENTIFIER, 0, NULL},
@@ -102,7 +108,9 @@ START_TEST(identifiers_are_judged_and_made_canonical) {
         AUTO(json_release) json_t *list = read_json(rows[i].text);
         AUTO(order_done) struct order order = {0};
         struct err err = {0};
-        bool good = policy_identifiers(list, &order, &err);
+        AUTO(json_release) json_t *subproblems = NULL;
+        bool good = policy_identifiers(list, &order, &subproblems, &err);
+        ck_assert_ptr_null(subproblems);
         ck_assert_msg(good == (rows[i].kind == ERR_NONE) && err.kind == rows[i].kind, "%s: %s",
                       rows[i].text, err_name(err.kind));
         ck_assert_msg(!good || order.count == rows[i].count, "%s", rows[i].text);
@@ -117,7 +125,8 @@ START_TEST(an_unsupported_type_is_named) {
     AUTO(order_done) struct order order = {0};
     struct err err = {0};
 
-    ck_assert(!policy_identifiers(list, &order, &err));
+    AUTO(json_release) json_t *subproblems = NULL;
+    ck_assert(!policy_identifiers(list, &order, &subproblems, &err));
     ck_assert_ptr_nonnull(strstr(err.detail, "email"));
 }
 END_TEST
@@ -131,7 +140,8 @@ START_TEST(a_hundred_identifiers_are_enough) {
         char value[32];
         (void)snprintf(value, sizeof(value), "n%u.example", i);
         (void)json_array_append_new(list, json_pack("{s:s,s:s}", "type", "dns", "value", value));
-        bool good = policy_identifiers(list, &order, &err);
+        AUTO(json_release) json_t *subproblems = NULL;
+        bool good = policy_identifiers(list, &order, &subproblems, &err);
         ck_assert_uint_eq(good, i < ORDER_IDENTIFIERS_MAX);
     }
 }

@@ -36,6 +36,7 @@ static void insert(void) {
     struct store_op *op = add(&tx, STORE_ORDER_INSERT);
     op->new_order.order = &order;
     op->new_order.authzs = authzs;
+    op->new_order.authz_count = order.count;
     commit(&tx);
 }
 
@@ -91,7 +92,7 @@ START_TEST(a_transaction_that_failed_changes_nothing) {
     commit(&failed);
     ck_assert_int_eq(status_kept(), ORDER_PENDING);
     failed.next = &good; /* and the others of its batch count */
-    add(&good, STORE_ORDER_AUTHORISED)->ret_ready = true;
+    add(&good, STORE_ORDER_AUTHORISED)->authorised.ret_ready = true;
     commit(&failed);
     ck_assert_int_eq(status_kept(), ORDER_READY);
     end();
@@ -201,7 +202,7 @@ START_TEST(what_was_read_between_a_commit_and_its_news_ends_the_same) {
     begin(1);
     order.status = ORDER_VALID; /* read after the commit of: */
     store_cache_order_put(cache, &order, 0);
-    add(&tx, STORE_ORDER_AUTHORISED)->ret_ready = true;
+    add(&tx, STORE_ORDER_AUTHORISED)->authorised.ret_ready = true;
     op = add(&tx, STORE_ORDER_MOVE);
     op->to = ORDER_VALID;
     op->serial = "5e";
