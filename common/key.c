@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "common/foreign.h"
 #include "common/kept.h"
 #include "common/key_note.h"
 #include "common/ossl.h"
@@ -181,7 +182,7 @@ bool key_spki(EVP_PKEY *key, unsigned char **ret_der, size_t *ret_len, struct er
     AUTO(ossl_free) unsigned char *der = NULL;
     int len = 0;
 
-    if (key_curve(key, &type) && type == KEY_P256) {
+    if (!foreign_key(key) && key_curve(key, &type) && type == KEY_P256) {
         der = OPENSSL_malloc(P256_SPKI_OCTETS);
         if (der == NULL) {
             return err_set(err, ERR_NO_MEMORY, "no memory");

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "common/foreign.h"
 #include "common/kept.h"
 #include "common/key.h"
 
@@ -110,9 +111,16 @@ static bool sign(EVP_PKEY *key, const struct buf *data, unsigned char *signature
         enum kept_digest digest = type == KEY_P256   ? KEPT_SHA256
                                   : type == KEY_P384 ? KEPT_SHA384
                                                      : KEPT_SHA512;
+        if (foreign_key(key)) {
+            return foreign_sign(key, kept_md(digest), octets, data->len, signature, ret_len);
+        }
         return kept_sign(key, digest, octets, data->len, signature, ret_len);
     }
     bool rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA; /* Ed25519 has a digest of its own */
+    if (foreign_key(key)) {
+        return foreign_sign(key, rsa ? kept_md(KEPT_SHA256) : NULL, octets, data->len, signature,
+                            ret_len);
+    }
     EVP_MD_CTX *ctx = kept_md_ctx();
     bool ok = ctx != NULL
               && EVP_DigestSignInit(ctx, NULL, rsa ? kept_md(KEPT_SHA256) : NULL, NULL, key) == 1

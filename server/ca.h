@@ -19,6 +19,7 @@ struct ca_options {
     const char *country; /* "XX" */
     const char *domain;  /* O=: "5gc.mnc001.mcc001.3gppnetwork.org" */
     const char *import_cert, *import_key; /* the operator's own CA, PEM files; or NULL */
+    const char *key_uri, *key_module; /* the signing key is in a token (ca_engine.h); or NULL */
     unsigned alternates;                  /* further roots, at most CA_ALTERNATES_MAX */
     const struct clock *clock;
 };

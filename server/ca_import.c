@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "server/ca_engine.h"
 
 #define ROOT_FILE "root.pem"
 
@@ -93,19 +94,29 @@ static bool check_path(const struct ca_options *options, X509_CHAIN *chain, stru
                       why.detail);
 }
 
+/* Never the URI: it says where the PIN is. */
+static const char *key_name(const struct ca_options *options) {
+    return options->key_uri != NULL ? "the token's key" : options->import_key;
+}
+
+static EVP_PKEY *key_open(const struct ca_options *options, struct err *err) {
+    return options->key_uri != NULL ? ca_engine_key(options->key_uri, options->key_module, err)
+                                    : key_read_file(options->import_key, err);
+}
+
 static bool check_key(const struct ca_options *options, X509 *issuer, EVP_PKEY *key,
                       struct err *err) {
     enum key_type curve;
     struct err why = {0};
 
-    if (EVP_PKEY_eq(X509_get0_pubkey(issuer), key) != 1) {
+    if (!ca_engine_fits(issuer, key)) {
         return err_set(err, ERR_CONFIG, "%.80s is not the key of the first certificate of %.80s",
-                       options->import_key, options->import_cert);
+                       key_name(options), options->import_cert);
     }
     if (!key_acceptable(key, ERR_CONFIG, &why) || (key_curve(key, &curve) && curve == KEY_P521)) {
         return err_set(err, ERR_CONFIG,
                        "%.80s: a CA key must be P-256, P-384, RSA of 2048 to 4096 bits or Ed25519",
-                       options->import_key);
+                       key_name(options));
     }
     return X509_get0_subject_key_id(issuer) != NULL
            || fault(options, 0, "has no subjectKeyIdentifier, which what it issues must point to",
@@ -150,7 +161,7 @@ static bool check_all(const struct ca_options *options, X509_CHAIN *chain, EVP_P
 bool ca_import_open(const struct ca_options *options, struct ca_state *ret, struct err *err) {
     AUTO(chain_free) X509_CHAIN *chain = x509_chain_read_file(options->import_cert, err);
     AUTO(EVP_PKEY_free)
-    EVP_PKEY *key = chain == NULL ? NULL : key_read_file(options->import_key, err);
+    EVP_PKEY *key = chain == NULL ? NULL : key_open(options, err);
 
     if (key == NULL || !check_all(options, chain, key, err)
         || !keep_root(options, sk_X509_value(chain, sk_X509_num(chain) - 1), err)) {

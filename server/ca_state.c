@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "server/ca_engine.h"
 #include "server/ca_import.h"
 
 #define YEAR_S (365 * (int64_t)86400)
@@ -19,6 +20,7 @@ struct level {
     const char *common_name; /* of a CA only: leaves have none */
     int path_len;
     int64_t lifetime_s;
+    bool signs; /* leaves and CRLs: its key may be in a token */
 };
 
 static bool path_of(const struct ca_options *options, const char *name, const char *suffix,
@@ -37,6 +39,10 @@ static bool key_load(const struct ca_options *options, const struct level *level
                      struct err *err) {
     char path[PATH_MAX];
 
+    if (level->signs && options->key_uri != NULL) {
+        *ret = ca_engine_key(options->key_uri, options->key_module, err);
+        return *ret != NULL;
+    }
     if (!path_of(options, level->name, "key", path, err)) {
         return false;
     }
@@ -133,7 +139,7 @@ static bool pair_fits(const struct level *level, X509 *x509, EVP_PKEY *key, stru
     if (key == NULL) {
         return err_set(err, ERR_CONFIG, "%s.key is missing", level->name);
     }
-    if (EVP_PKEY_eq(X509_get0_pubkey(x509), key) != 1) {
+    if (!ca_engine_fits(x509, key)) {
         return err_set(err, ERR_CONFIG, "%s.key is not the key of %s.pem", level->name,
                        level->name);
     }
@@ -172,8 +178,8 @@ static bool level_open(const struct ca_options *options, const struct level *lev
 }
 
 bool ca_state_open(const struct ca_options *options, struct ca_state *ret, struct err *err) {
-    const struct level root_level = {"root", "Root CA", 1, ROOT_LIFETIME_S};
-    const struct level issuing_level = {"issuing", "Issuing CA", 0, ISSUING_LIFETIME_S};
+    const struct level root_level = {"root", "Root CA", 1, ROOT_LIFETIME_S, options->depth == 1};
+    const struct level issuing_level = {"issuing", "Issuing CA", 0, ISSUING_LIFETIME_S, true};
     AUTO(X509_free) X509 *root = NULL;
     AUTO(X509_free) X509 *issuing = NULL;
     AUTO(EVP_PKEY_free) EVP_PKEY *root_key = NULL;
@@ -217,7 +223,7 @@ void ca_state_done(struct ca_state *state) {
 
 bool ca_state_root_open(const struct ca_options *options, const char *name, const char *common_name,
                         bool need_key, X509 **ret_root, EVP_PKEY **ret_key, struct err *err) {
-    const struct level level = {name, common_name, 1, ROOT_LIFETIME_S};
+    const struct level level = {name, common_name, 1, ROOT_LIFETIME_S, false};
     return level_open(options, &level, NULL, NULL, need_key, ret_root, ret_key, err);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/foreign.h"
 #include "common/ossl.h"
 
 AUTO_DEFINE(ASN1_ENUMERATED, ASN1_ENUMERATED_free)
@@ -81,7 +82,10 @@ static bool sign(const struct crl_spec *spec, X509_CRL *list, struct err *err) {
 
     /* An EdDSA key takes no digest: its name is mandatory and "UNDEF". */
     const EVP_MD *md = fixed && strcmp(digest, "UNDEF") == 0 ? NULL : EVP_sha256();
-    if (X509_CRL_sort(list) != 1 || X509_CRL_sign(list, spec->key, md) <= 0) {
+    foreign_lock(spec->key);
+    bool good = X509_CRL_sort(list) == 1 && X509_CRL_sign(list, spec->key, md) > 0;
+    foreign_unlock(spec->key);
+    if (!good) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "could not sign the revocation list");
         return err_cause_openssl(err);
     }

@@ -7,6 +7,7 @@
 
 #include "common/acme.h"
 #include "common/log.h"
+#include "server/ca_engine.h"
 
 #define US_PER_S 1e6
 
@@ -26,6 +27,8 @@ static const struct config_key keys[] = {
     {.path = "ca.country", .type = CONFIG_TEXT, .fallback = "XX", .option = "--country", .argument = "XX", .help = "C= of certificates: two letters."},
     {.path = "ca.import_cert", .type = CONFIG_TEXT, .option = "--ca-cert", .argument = "FILE", .help = "Sign with the operator's own CA: its PEM chain, the issuing certificate first, the root last; needs --ca-key-file."},
     {.path = "ca.import_key", .type = CONFIG_TEXT, .option = "--ca-key-file", .argument = "FILE", .help = "Its private key, PEM, not encrypted."},
+    {.path = "ca.key_uri", .type = CONFIG_TEXT, .option = "--ca-key-uri", .argument = "URI", .help = "The key that signs certificates is in a PKCS#11 token: pkcs11:token=...;object=...;pin-source=file:..."},
+    {.path = "ca.key_module", .type = CONFIG_TEXT, .option = "--ca-key-module", .argument = "FILE", .help = "The token's PKCS#11 library; without it, p11-kit's."},
     {.path = "ca.alternates", .type = CONFIG_INT, .fallback = "0", .max = 3, .option = "--alternate-roots", .argument = "N", .help = "Further roots that cross-sign the issuing CA, for alternate chains."},
     {.path = "validation", .type = CONFIG_SECTION, .help = "How challenges are validated."},
     {.path = "validation.http01_port", .type = CONFIG_INT, .fallback = "80", .min = 1, .max = 65535, .option = "--http01-port", .argument = "N", .help = "Fetch http-01 answers from this port."},
@@ -146,13 +149,24 @@ static bool read_plmn(struct options *options, struct err *err) {
 
 static bool read_ca(struct options *options, struct err *err) {
     const struct config *config = options->config;
+    struct err uri = {0};
 
     options->ca_depth = (unsigned)config_int(config, "ca.depth");
     options->country = config_text(config, "ca.country");
     options->import_cert = config_text(config, "ca.import_cert");
     options->import_key = config_text(config, "ca.import_key");
+    options->key_uri = config_text(config, "ca.key_uri");
+    options->key_module = config_text(config, "ca.key_module");
     options->alternates = (unsigned)config_int(config, "ca.alternates");
-    if ((options->import_cert == NULL) != (options->import_key == NULL)) {
+    if (options->key_uri != NULL
+        && (!ca_engine_check(options->key_uri, &uri) || options->import_key != NULL)) {
+        return fail(options, "ca.key_uri", err,
+                    options->import_key != NULL ? "the CA's key is either a file or in a token"
+                                                : uri.detail);
+    }
+    bool key =
+        options->import_key != NULL || (options->key_uri != NULL && options->import_cert != NULL);
+    if ((options->import_cert == NULL) == key) {
         return fail(options, options->import_cert == NULL ? "ca.import_key" : "ca.import_cert", err,
                     "an imported CA needs its certificate and its key");
     }

@@ -23,6 +23,7 @@ struct options { /* texts are borrowed from config */
     enum key_type ca_key;
     char domain[64]; /* 5gc.mncNNN.mccNNN.3gppnetwork.org */
     const char *country;
+    const char *key_uri, *key_module; /* or NULL: ca_engine.h */
     const char *import_cert, *import_key; /* or both NULL */
     unsigned alternates;
     const char *token_authority; /* a PEM file; or NULL */

@@ -114,6 +114,8 @@ static bool start_pki(struct server *server, struct err *err) {
                                               .domain = options->domain,
                                               .import_cert = options->import_cert,
                                               .import_key = options->import_key,
+                                              .key_uri = options->key_uri,
+                                              .key_module = options->key_module,
                                               .alternates = options->alternates,
                                               .clock = &options->clock},
                          err);

@@ -140,6 +140,26 @@ START_TEST(a_ca_is_one) {
 }
 END_TEST
 
+/* RFC 6960 4.2.2.2 */
+START_TEST(an_ocsp_responder_may_sign_answers_and_is_not_asked_about) {
+    AUTO(pair_done) struct pair root = make(root_spec, KEY_P256, NULL);
+    struct x509_spec spec = {.common_name = "OCSP responder",
+                             .not_before_s = NOW - 60,
+                             .not_after_s = NOW + 3600,
+                             .eku = X509_EKU_OCSP};
+    AUTO(pair_done) struct pair responder = make(spec, KEY_P256, &root);
+    AUTO(free) char *text = printed(responder.x509);
+
+    ck_assert_ptr_nonnull(strstr(text, "Extended Key Usage: \n                OCSP Signing\n"));
+    ck_assert_ptr_nonnull(strstr(text, "OCSP No Check"));
+    int at = X509_get_ext_by_NID(responder.x509, NID_id_pkix_OCSP_noCheck, -1);
+    const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(X509_get_ext(responder.x509, at));
+    ck_assert_int_eq(ASN1_STRING_length(value), 2);
+    ck_assert_mem_eq(ASN1_STRING_get0_data(value), "\x05\x00", 2);
+    ck_assert_int_eq(X509_verify(responder.x509, root.key), 1);
+}
+END_TEST
+
 START_TEST(key_identifiers_chain_and_are_method_1) {
     AUTO(pair_done) struct pair root = make(root_spec, KEY_P256, NULL);
     AUTO(pair_done) struct pair leaf = make(leaf_spec, KEY_RSA2048, &root);
@@ -433,6 +453,7 @@ int main(void) {
     tcase_set_timeout(all, 60);
     tcase_add_test(all, a_leaf_says_what_was_specified);
     tcase_add_test(all, a_ca_is_one);
+    tcase_add_test(all, an_ocsp_responder_may_sign_answers_and_is_not_asked_about);
     tcase_add_test(all, key_identifiers_chain_and_are_method_1);
     tcase_add_loop_test(all, a_certificate_is_octet_by_octet_what_openssl_makes, 0, 25);
     tcase_add_test(all, in_der_and_pem_it_is_the_same);

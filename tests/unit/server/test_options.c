@@ -63,10 +63,18 @@ START_TEST(a_plmn_becomes_its_domain) {
 END_TEST
 
 START_TEST(bad_values_are_config_errors) {
-    static const char *const rows[] = {"ca.country=xx",       "ca.country=DEU",  "ca.key=p999",
-                                       "names=[\"a b\"]",     "names=[\"*.x\"]", "ca.depth=3",
-                                       "store=postgres",      "nonsense=1",      "threads=0",
-                                       "lifetimes.order=soon"};
+    static const char *const rows[] = {"ca.country=xx",
+                                       "ca.country=DEU",
+                                       "ca.key=p999",
+                                       "names=[\"a b\"]",
+                                       "names=[\"*.x\"]",
+                                       "ca.depth=3",
+                                       "store=postgres",
+                                       "nonsense=1",
+                                       "threads=0",
+                                       "lifetimes.order=soon",
+                                       "ca.key_uri=file:/ca.key",
+                                       "ca.key_uri='pkcs11:token=ca;pin-value=4321'"};
 
     for (unsigned i = 0; i < COUNT(rows); i++) {
         const char *const sets[] = {rows[i], NULL};
