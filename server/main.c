@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "common/run.h"
+#include "server/command.h"
 #include "server/server.h"
 
 int main(int argc, char **argv) {
@@ -19,6 +20,10 @@ int main(int argc, char **argv) {
     if (!options_read(config, &options, &err)) {
         run_complain(options_program.name, &err);
         return RUN_USAGE;
+    }
+    const char *const words[] = {config_positional(config, 0), config_positional(config, 1)};
+    if (words[0] != NULL) {
+        return command_run(&options, words);
     }
     server = server_start(&options, &err);
     if (server == NULL) {

@@ -70,12 +70,14 @@ static const struct config_key keys[] = {
 
 const struct config_program options_program = {
     .name = "nfacme-server",
-    .synopsis = "[--config FILE] [--state DIR] [--listen ADDR:PORT] [OPTION]...",
+    .synopsis = "[--config FILE] [--state DIR] [--listen ADDR:PORT] [OPTION]... [backup FILE | check]",
     .purpose = "An ACME server (RFC 8555) with its own CA that issues certificates for 5G core "
                "network functions (TS 33.310).  With no configuration at all it makes its CA and "
                "serves on the loopback address.  It prints one line on standard output when it "
-               "serves.  It is a test bed: do not expose it.",
+               "serves.  `backup FILE` copies its database while it runs; `check` looks whether a "
+               "state directory holds together.  It is a test bed: do not expose it.",
     .keys = keys,
+    .positional_max = 2,
 };
 
 void options_done(struct options *options) {

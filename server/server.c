@@ -18,7 +18,6 @@
 #include "server/wfe.h"
 
 #define PATH_SIZE 512
-#define DATABASE "server.db"
 #define AUDIT "audit.jsonl"
 #define DRAIN_US 10000000
 #define NONCE_WINDOW 0x100000
@@ -60,7 +59,7 @@ static bool open_store(struct server *server, struct err *err) {
     const struct options *options = server->options;
     char path[PATH_SIZE];
 
-    (void)snprintf(path, sizeof(path), "%s/" DATABASE, options->state_dir);
+    (void)snprintf(path, sizeof(path), "%s/" SERVER_DATABASE, options->state_dir);
     server->store = options->memory ? store_memory_open(err)
                                     : store_sqlite_open(path, clock_now_s(&options->clock), err);
     return server->store != NULL;
@@ -68,18 +67,24 @@ static bool open_store(struct server *server, struct err *err) {
 
 #define US_PER_S 1000000
 
+const char *server_audit_path(const struct options *options, char *text, size_t size) {
+    if (options->audit == NULL) {
+        (void)snprintf(text, size, "%s/" AUDIT, options->state_dir);
+        return text;
+    }
+    return strcmp(options->audit, "none") == 0 ? NULL : options->audit;
+}
+
 static bool start_upkeep(struct server *server, struct err *err) {
     const struct options *options = server->options;
     char path[PATH_SIZE];
-
-    (void)snprintf(path, sizeof(path), "%s/" AUDIT, options->state_dir);
-    if (options->audit == NULL || strcmp(options->audit, "none") != 0) {
-        server->audit = audit_open(
-            &(struct audit_options){.path = options->audit == NULL ? path : options->audit,
-                                    .store = server->store,
-                                    .clock = &options->clock,
-                                    .memory = options->memory},
-            err);
+    const char *audit = server_audit_path(options, path, sizeof(path));
+    if (audit != NULL) {
+        server->audit = audit_open(&(struct audit_options){.path = audit,
+                                                           .store = server->store,
+                                                           .clock = &options->clock,
+                                                           .memory = options->memory},
+                                   err);
         if (server->audit == NULL) {
             return false;
         }
@@ -102,11 +107,25 @@ void server_reopen(struct server *server) {
     }
 }
 
+struct ca *server_ca_open(const struct options *options, struct err *err) {
+    return ca_open(&(struct ca_options){.state_dir = options->state_dir,
+                                        .depth = options->ca_depth,
+                                        .key_type = options->ca_key,
+                                        .country = options->country,
+                                        .domain = options->domain,
+                                        .import_cert = options->import_cert,
+                                        .import_key = options->import_key,
+                                        .alternates = options->alternates,
+                                        .clock = &options->clock},
+                   err);
+}
+
 /* CA, its listener, and what is said there of what it issued. */
 static bool start_pki(struct server *server, struct err *err) {
     const struct options *options = server->options;
     char url[PATH_SIZE];
 
+<<<<<<< HEAD
     server->ca = ca_open(&(struct ca_options){.state_dir = options->state_dir,
                                               .depth = options->ca_depth,
                                               .key_type = options->ca_key,
@@ -119,6 +138,9 @@ static bool start_pki(struct server *server, struct err *err) {
                                               .alternates = options->alternates,
                                               .clock = &options->clock},
                          err);
+=======
+    server->ca = server_ca_open(options, err);
+>>>>>>> fcf37b2 (check, backup: nfacme-server looks at, and copies, what it keeps)
     server->pki = server->ca == NULL ? NULL
                                      : pki_start(&(struct pki_options){.listen = options->pki,
                                                                        .ca = server->ca,

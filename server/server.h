@@ -1,7 +1,10 @@
 /* All rooms of nfacme-server, built and wired: what main starts, waits beside and stops. */
 #pragma once
 
+#include "server/ca.h"
 #include "server/options.h"
+
+#define SERVER_DATABASE "server.db" /* in the state directory */
 
 struct server;
 
@@ -14,5 +17,9 @@ void server_reopen(struct server *server);
 /* Answer what is under way, refuse the rest, stop. */
 void server_stop(struct server *server);
 AUTO_DEFINE(struct server, server_stop)
+/* The CA as the options describe it: loaded, or made in the state directory. */
+struct ca *server_ca_open(const struct options *options, struct err *err);
+/* The audit log's path, in text[size] or borrowed; NULL: there is none. */
+const char *server_audit_path(const struct options *options, char *text, size_t size);
 /* Where it listens, port 0 resolved; for tests. */
 unsigned server_port(const struct server *server);

@@ -99,3 +99,13 @@ bool store_schema_prepare(struct conn *conn, struct err *err) {
     }
     return true;
 }
+
+bool store_schema_same(struct conn *conn, struct err *err) {
+    unsigned version = 0;
+
+    return read_version(conn, &version, err)
+           && (version == COUNT(steps)
+               || err_set(err, ERR_CONFIG,
+                          "the database is of version %u, not %u: start the server once", version,
+                          (unsigned)COUNT(steps)));
+}

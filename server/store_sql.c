@@ -10,14 +10,18 @@ bool store_fail(struct conn *conn, struct err *err) {
     return err_cause(err, "sqlite: %s", sqlite3_errmsg(conn->db));
 }
 
-static void conn_free(struct conn *conn) {
-    if (conn == NULL) {
-        return;
-    }
+void store_conn_end(struct conn *conn) {
     for (unsigned i = 0; i < SQL__COUNT; i++) {
         (void)sqlite3_finalize(conn->statements[i]);
     }
     (void)sqlite3_close(conn->db);
+}
+
+static void conn_free(struct conn *conn) {
+    if (conn == NULL) {
+        return;
+    }
+    store_conn_end(conn);
     free(conn);
 }
 AUTO_DEFINE(struct conn, conn_free)

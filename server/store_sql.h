@@ -7,6 +7,7 @@
 
 #include "server/store.h"
 #include "server/store_cache.h"
+#include "server/store_upkeep.h"
 
 /* shared   the file is read through connections of their own; false: everybody shares the one. */
 struct store *store_sql_open(const char *path, bool shared, int64_t now_s, struct err *err);
@@ -131,6 +132,13 @@ MUST_CHECK bool store_writer_start(struct store *store, struct err *err);
 MUST_CHECK bool store_replace_run(struct conn *conn, struct store_op *op, struct err *err);
 MUST_CHECK bool store_replaced_run(struct conn *conn, struct store_op *op, struct err *err);
 MUST_CHECK bool store_window_run(struct conn *conn, struct store_op *op, struct err *err);
+/* The same, without changing anything.  ERR_CONFIG: they are of another version. */
+MUST_CHECK bool store_schema_same(struct conn *conn, struct err *err);
+/* store_sql.c: statements and database, not conn itself. */
+void store_conn_end(struct conn *conn);
+/* store_upkeep.c: store_issued_each on one connection; max below 0: all. */
+MUST_CHECK bool store_issued_walk(struct conn *conn, int64_t n, int64_t max, bool chains,
+                                  store_issued_sink *sink, void *ctx, struct err *err);
 /* store_upkeep.c: STORE_SWEEP. */
 MUST_CHECK bool store_sweep_run(struct conn *conn, struct store_op *op, struct err *err);
 /* store_reads.c: the names of an order's row into its arrays; false: no memory, or not ours. */

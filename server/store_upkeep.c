@@ -126,15 +126,11 @@ static bool issued_row(sqlite3_stmt *row, store_issued_sink *sink, void *ctx, st
     return sink(ctx, &issued, err);
 }
 
-bool store_issued_each(struct store *store, int64_t n, unsigned max, bool chains,
+bool store_issued_walk(struct conn *conn, int64_t n, int64_t max, bool chains,
                        store_issued_sink *sink, void *ctx, struct err *err) {
-    struct conn *conn = store_reader_take(store, err);
     int outcome = SQLITE_DONE;
     bool on = false;
 
-    if (conn == NULL) {
-        return false;
-    }
     sqlite3_stmt *statement = store_statement(conn, SQL_ISSUED_EACH, err);
     if (statement != NULL) {
         store_bind_int(statement, 1, n);
@@ -147,6 +143,17 @@ bool store_issued_each(struct store *store, int64_t n, unsigned max, bool chains
     }
     on = on && (outcome == SQLITE_DONE || store_fail(conn, err));
     end(statement);
+    return on;
+}
+
+bool store_issued_each(struct store *store, int64_t n, unsigned max, bool chains,
+                       store_issued_sink *sink, void *ctx, struct err *err) {
+    struct conn *conn = store_reader_take(store, err);
+
+    if (conn == NULL) {
+        return false;
+    }
+    bool on = store_issued_walk(conn, n, max, chains, sink, ctx, err);
     store_reader_put(store, conn);
     return on;
 }
