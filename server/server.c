@@ -115,6 +115,8 @@ struct ca *server_ca_open(const struct options *options, struct err *err) {
                                         .domain = options->domain,
                                         .import_cert = options->import_cert,
                                         .import_key = options->import_key,
+                                        .key_uri = options->key_uri,
+                                        .key_module = options->key_module,
                                         .alternates = options->alternates,
                                         .clock = &options->clock},
                    err);
@@ -125,22 +127,7 @@ static bool start_pki(struct server *server, struct err *err) {
     const struct options *options = server->options;
     char url[PATH_SIZE];
 
-<<<<<<< HEAD
-    server->ca = ca_open(&(struct ca_options){.state_dir = options->state_dir,
-                                              .depth = options->ca_depth,
-                                              .key_type = options->ca_key,
-                                              .country = options->country,
-                                              .domain = options->domain,
-                                              .import_cert = options->import_cert,
-                                              .import_key = options->import_key,
-                                              .key_uri = options->key_uri,
-                                              .key_module = options->key_module,
-                                              .alternates = options->alternates,
-                                              .clock = &options->clock},
-                         err);
-=======
     server->ca = server_ca_open(options, err);
->>>>>>> fcf37b2 (check, backup: nfacme-server looks at, and copies, what it keeps)
     server->pki = server->ca == NULL ? NULL
                                      : pki_start(&(struct pki_options){.listen = options->pki,
                                                                        .ca = server->ca,
