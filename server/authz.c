@@ -82,10 +82,19 @@ enum authz_status authz_status_at(const struct authz *authz, uint64_t now_us) {
     return status;
 }
 
-unsigned authz_offers(enum acme_identifier_type type) { return offers[type]; }
+unsigned authz_offers(enum acme_identifier_type type, unsigned flags) {
+    enum acme_challenge_type dns = ACME_CHALLENGE__COUNT;
+
+    if (flags == 0) {
+        return offers[type];
+    }
+    return acme_challenge_parse("dns-01", &dns) ? offers[type] & 1U << dns : 0;
+}
 
 void authz_init(struct authz *authz, const struct acme_identifier *identifier, unsigned flags,
                 const char *account, const char *order, uint64_t now_us, uint64_t expires_us) {
+    unsigned offered = authz_offers(identifier->type, flags);
+
     *authz = (struct authz){.status = AUTHZ_PENDING,
                             .identifier = *identifier,
                             .flags = flags,
@@ -94,7 +103,7 @@ void authz_init(struct authz *authz, const struct acme_identifier *identifier, u
     (void)snprintf(authz->account, ID_SIZE, "%s", account);
     (void)snprintf(authz->order, ID_SIZE, "%s", order);
     for (unsigned type = 0; type < ACME_CHALLENGE__COUNT; type++) {
-        if ((offers[identifier->type] & (1U << type)) != 0) {
+        if ((offered & (1U << type)) != 0) {
             struct challenge *challenge = &authz->challenges[authz->count++];
             challenge->type = (enum acme_challenge_type)type;
             challenge->status = CHALLENGE_PENDING;

@@ -66,8 +66,9 @@ MUST_CHECK bool challenge_next(enum challenge_status status, enum challenge_even
 /* What the authorization is at now_us: pending and valid ones expire. */
 enum authz_status authz_status_at(const struct authz *authz, uint64_t now_us);
 
-/* The challenge types an identifier of that type may be proved by, as a set of bits. */
-unsigned authz_offers(enum acme_identifier_type type);
+/* The challenge types an identifier of that type may be proved by, as a set of bits.  More than the
+ * name itself (flags) is proved in the DNS alone: RFC 8555 8.3, RFC 9444 7.1. */
+unsigned authz_offers(enum acme_identifier_type type, unsigned flags);
 
 /* Fill a new, pending authorization with its challenges and tokens. */
 void authz_init(struct authz *authz, const struct acme_identifier *identifier, unsigned flags,

@@ -154,9 +154,5 @@ MUST_CHECK bool store_finalizing_delete_run(struct conn *conn, struct store_op *
 /* A change that must find its record in the state it starts from. */
 MUST_CHECK bool store_change(struct conn *conn, sqlite3_stmt *statement, const char *what,
                              struct err *err);
-/* store_renewal.c: STORE_REPLACE, STORE_REPLACED, STORE_WINDOW. */
-MUST_CHECK bool store_replace_run(struct conn *conn, struct store_op *op, struct err *err);
-MUST_CHECK bool store_replaced_run(struct conn *conn, struct store_op *op, struct err *err);
-MUST_CHECK bool store_window_run(struct conn *conn, struct store_op *op, struct err *err);
 /* store_ops.c: one operation inside the writer's transaction. */
 MUST_CHECK bool store_op_run(struct conn *conn, struct store_op *op, struct err *err);

@@ -98,7 +98,7 @@ static bool wfe_directory(struct request *request) {
         (void)json_object_set_new(list, profile->name, json_string(profile->description));
     }
     (void)json_object_set_new(meta, "profiles", list);
-    if (request->wfe->options.subdomains) { /* RFC 9444 4.4 */
+    if (wfe_subdomains(request->wfe)) { /* RFC 9444 4.4 */
         (void)json_object_set_new(meta, "subdomainAuthAllowed", json_true());
     }
     if (request->wfe->options.require_eab) {

@@ -124,6 +124,10 @@ static bool authorise(struct request *request, const struct cover_need *needs, u
     }
     struct authz *authz = reuse ? &found : &request->authzs[request->authz_count++];
     if (!reuse) {
+        if (authz_offers(needs[i].identifier.type, needs[i].flags) == 0) {
+            return err_set(err, ERR_REJECTED_IDENTIFIER, "%.100s cannot be proved to this server",
+                           order->identifiers[i].value);
+        }
         authz_init(authz, &needs[i].identifier, needs[i].flags, order->account, order->id,
                    order->created_us, order->created_us + request->wfe->options.order_lifetime_us);
     }
@@ -144,7 +148,7 @@ static bool make_order(struct request *request, struct err *err) {
         return err_set(err, ERR_NO_MEMORY, "no memory for an order");
     }
     if (!cover_needs(json_object_get(request->pass.payload, "identifiers"), order,
-                     request->wfe->options.subdomains, needs, err)) {
+                     wfe_subdomains(request->wfe), needs, err)) {
         return false;
     }
     id_new(order->created_us, order->id);

@@ -29,9 +29,8 @@ static bool read_new_authz(struct request *request, struct acme_identifier *ret,
                        "a wildcard cannot be authorized beforehand, only with its order");
     }
     /* RFC 9444 4.2: not granted is answered by an authorization without the flag */
-    *ret_flags = wanted && ret->type == ACME_ID_DNS && request->wfe->options.subdomains
-                     ? AUTHZ_SUBDOMAINS
-                     : 0;
+    *ret_flags =
+        wanted && ret->type == ACME_ID_DNS && wfe_subdomains(request->wfe) ? AUTHZ_SUBDOMAINS : 0;
     return true;
 }
 

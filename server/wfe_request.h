@@ -115,6 +115,8 @@ void wfe_replaces_show(const struct request *request, const struct order *order,
 
 /* The order object as it is now. */
 json_t *wfe_order_json(const struct request *request, const struct order *order);
+/* May whole subtrees be authorized, RFC 9444? */
+bool wfe_subdomains(const struct wfe *wfe);
 /* The authorization object as it is now. */
 json_t *wfe_authz_json(const struct request *request, const struct authz *authz);
 /* wfe_reuse.c: a valid authorization of the account that covers a name, for an order made now; a

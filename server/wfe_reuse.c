@@ -27,6 +27,10 @@ static bool add_id(void *ctx, const char *account, const char *id, unsigned type
     return true;
 }
 
+bool wfe_subdomains(const struct wfe *wfe) {
+    return wfe->options.subdomains && authz_offers(ACME_ID_DNS, AUTHZ_SUBDOMAINS) != 0;
+}
+
 /* An even share of the chances, the same in every run. */
 static bool reuses_now(struct wfe *wfe) {
     unsigned share = wfe->options.authz_reuse;

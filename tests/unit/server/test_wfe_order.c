@@ -190,6 +190,32 @@ START_TEST(an_order_is_ready_when_all_authorizations_are_valid) {
 }
 END_TEST
 
+/* 7.1.3: proved in the DNS alone, so refused while no such challenge is known. */
+START_TEST(a_wildcard_is_authorized_by_its_base_name) {
+    enum acme_challenge_type type = ACME_CHALLENGE__COUNT;
+
+    bed_start(&bed, NULL);
+    struct actor actor = bed_account(&bed);
+    struct answer answer = bed_post(&bed, &actor, "/new-order", ORDER(ID("dns", "*.Example.org")));
+    if (acme_challenge_parse("dns-01", &type)) {
+        ck_answer(answer, 201, "");
+        const json_t *url = json_array_get(json_object_get(answer.json, "authorizations"), 0);
+        struct answer authz = bed_post(&bed, &actor, json_string_value(url), NULL);
+        const json_t *identifier = json_object_get(authz.json, "identifier");
+        const json_t *challenges = json_object_get(authz.json, "challenges");
+        ck_assert(json_is_true(json_object_get(authz.json, "wildcard")));
+        ck_assert_str_eq(json_string_value(json_object_get(identifier, "value")), "example.org");
+        ck_assert_uint_eq(json_array_size(challenges), 1);
+        answer_done(&authz);
+    } else {
+        ck_answer(answer, 403, "rejectedIdentifier");
+    }
+    answer_done(&answer);
+    actor_done(&actor);
+    bed_stop(&bed);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {an_nf_gets_a_certificate_in_seven_signed_requests,
                                   a_new_order_is_pending_and_shows_what_was_asked,
@@ -197,6 +223,7 @@ int main(void) {
                                   profiles_follow_the_identifiers_unless_named,
                                   orders_of_others_do_not_exist,
                                   an_order_out_of_time_is_invalid,
-                                  an_order_is_ready_when_all_authorizations_are_valid};
+                                  an_order_is_ready_when_all_authorizations_are_valid,
+                                  a_wildcard_is_authorized_by_its_base_name};
     return suite_run("server/wfe_order", tests, COUNT(tests));
 }
