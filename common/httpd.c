@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/httpd_exchange.h"
+#include "common/httpd_park.h"
 #include "common/later.h"
 #include "common/log.h"
 #include "common/loopback.h"
@@ -51,6 +52,31 @@ static void *session_of(struct MHD_Connection *connection) {
     return info != NULL ? info->tls_session : NULL;
 }
 
+static void on_starved(struct tls_peer *peer) { httpd_park_wait((struct httpd_connection *)peer); }
+
+/* Its peer, the socket context; NULL: no memory. */
+static struct tls_peer *connection_new(struct httpd *httpd, struct MHD_Connection *connection) {
+    struct httpd_connection *made = calloc(1, sizeof(*made));
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (made == NULL || info == NULL) {
+        free(made);
+        return NULL;
+    }
+    made->connection = connection;
+    made->park = httpd->park;
+    made->fd = info->connect_fd;
+    if (httpd->tls != NULL) {
+        made->peer.listener = httpd->tls;
+        tls_session_prepare(&made->peer, session_of(connection));
+    }
+    if (httpd->park != NULL) {
+        tls_session_watch(&made->peer, session_of(connection), made->fd, on_starved);
+    }
+    return &made->peer;
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **place,
                           enum MHD_ConnectionNotificationCode code) {
     struct httpd *httpd = ctx;
@@ -65,7 +91,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **p
         return;
     }
     atomic_fetch_add(&httpd->connections, 1);
-    peer = calloc(1, sizeof(*peer));
+    peer = connection_new(httpd, connection);
     *place = peer;
     if (peer == NULL) {
         return; /* on_request hangs up */
@@ -74,10 +100,6 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **p
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (info != NULL) {
         address_text(info->client_addr, peer->address);
-    }
-    if (httpd->tls != NULL) {
-        peer->listener = httpd->tls;
-        tls_session_prepare(peer, session_of(connection));
     }
 }
 
@@ -305,6 +327,7 @@ static void httpd_free(struct httpd *httpd) {
     if (httpd->listen_fd >= 0) {
         (void)close(httpd->listen_fd);
     }
+    httpd_park_free(httpd->park);
     tls_listener_free(httpd->tls);
     later_free(httpd->later);
     (void)pthread_cond_destroy(&httpd->drained);
@@ -329,6 +352,12 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err) 
         httpd->tls = tls_listener_new(options->cert_pem, options->key_pem,
                                       options->client_trust_pem, options->clock, err);
         if (httpd->tls == NULL) {
+            return NULL;
+        }
+    }
+    if (httpd->tls != NULL && options->many_idle && options->client_trust_pem == NULL) {
+        httpd->park = httpd_park_start(err);
+        if (httpd->park == NULL) {
             return NULL;
         }
     }
@@ -361,6 +390,7 @@ void httpd_stop(struct httpd *httpd) {
     later_stop(httpd->later);
     httpd_exchange_refuse_all(httpd);
     drain(httpd);
+    httpd_park_stop(httpd->park);
     MHD_stop_daemon(httpd->daemon);
     httpd_free(httpd);
 }

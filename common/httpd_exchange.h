@@ -14,6 +14,7 @@ struct httpd {
     struct httpd_options options;
     struct MHD_Daemon *daemon;
     struct tls_listener *tls; /* NULL: plain */
+    struct httpd_park *park;  /* NULL: handshakes wait in libmicrohttpd */
     int listen_fd;
     unsigned port;
     atomic_uint connections;

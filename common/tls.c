@@ -1,10 +1,12 @@
 #include "common/tls.h"
 
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/log.h"
 #include "common/tls_credentials.h"
@@ -184,6 +186,39 @@ void tls_session_prepare(struct tls_peer *peer, void *session) {
     gnutls_session_set_verify_function(session, on_verify);
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_PKT, GNUTLS_HOOK_PRE,
                                        on_certificate);
+}
+
+/* Incoming, it is the last a server waits for (RFC 8446 2, RFC 5246 7.3; resumed sessions too). */
+static int on_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                       const gnutls_datum_t *message) {
+    struct tls_peer *peer = gnutls_session_get_ptr(session);
+
+    (void)type;
+    (void)when;
+    (void)message;
+    peer->shaken = peer->shaken || incoming != 0;
+    return 0;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size) {
+    struct tls_peer *peer = ptr;
+    ssize_t got = recv(peer->fd, data, size, 0);
+
+    if (got < 0 && errno == EAGAIN && !peer->shaken) {
+        peer->starved(peer);
+        errno = EAGAIN;
+    }
+    return got;
+}
+
+void tls_session_watch(struct tls_peer *peer, void *session, int fd,
+                       void (*starved)(struct tls_peer *peer)) {
+    peer->fd = fd;
+    peer->starved = starved;
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
+                                       on_finished);
+    gnutls_transport_set_ptr2(session, peer, (gnutls_transport_ptr_t)(intptr_t)fd);
+    gnutls_transport_set_pull_function(session, pull);
 }
 
 static int on_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info,

@@ -34,12 +34,20 @@ struct tls_peer {
     enum tls_peer_state state;
     struct x509_cert cert; /* valid when accepted and the listener asks for certificates */
     char address[64];      /* "127.0.0.1:4711" */
+    int fd;                /* of tls_session_watch */
+    bool shaken;           /* its part of the handshake is over */
+    void (*starved)(struct tls_peer *peer);
 };
 void tls_peer_done(struct tls_peer *peer);
 
 /* Before the handshake: tickets, and the demand for a certificate.  session is gnutls_session_t;
  * the peer outlives it and is found by it. */
 void tls_session_prepare(struct tls_peer *peer, void *session);
+
+/* Call starved whenever the handshake cannot go on until the peer has sent more; for listeners that
+ * ask for no client certificate.  After tls_session_prepare. */
+void tls_session_watch(struct tls_peer *peer, void *session, int fd,
+                       void (*starved)(struct tls_peer *peer));
 
 /* For MHD_OPTION_HTTPS_CERT_CALLBACK2: shows what the session's listener has. */
 void *tls_certificate_callback(void);

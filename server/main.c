@@ -5,6 +5,10 @@
 #include "server/command.h"
 #include "server/server.h"
 
+/* jemalloc: what a crowd needed goes back to the system soon after it left, without a request. */
+extern const char *malloc_conf;
+const char *malloc_conf = "background_thread:true";
+
 int main(int argc, char **argv) {
     struct config *config = NULL;
     struct err err = {0};
