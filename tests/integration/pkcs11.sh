@@ -103,6 +103,9 @@ token --read-object --type privkey --label key-EC -o "$work/private" >"$work/tok
 printf 'wrong-%s' "$pin" >"$work/wrong"
 server_start single key-EC "$work/wrong" 2>"$work/refused" && fail "it started with a wrong PIN"
 server_start single key-none 2>"$work/refused" && fail "it started without a key"
+"$BUILD/server/nfacme-server" --state "$work/other" --ca-key-uri "pkcs11:token=ca" --ca-key-module /nonexistent.so \
+  >"$work/refused" 2>&1 && fail "it started without a module"
+holds "what is missing" "$work/refused" "the CA's key in the token"
 "$BUILD/server/nfacme-server" --state "$work/other" --ca-key-uri "pkcs11:token=ca;pin-value=$pin" \
   >"$work/refused" 2>&1 && fail "a PIN on the command line was taken"
 holds "why" "$work/refused" 'pin-source'

@@ -27,14 +27,6 @@ START_TEST(a_uri_is_pkcs11_and_holds_no_pin) {
 }
 END_TEST
 
-START_TEST(a_module_that_is_none_is_a_config_error) {
-    struct err err = {0};
-
-    ck_assert_ptr_null(ca_engine_key("pkcs11:token=ca", "/nonexistent.so", &err));
-    ck_assert_int_eq(err.kind, ERR_CONFIG);
-}
-END_TEST
-
 /* A certificate and its key fit by their public halves. */
 START_TEST(a_key_fits_its_own_certificate_only) {
     struct err err = {0};
@@ -53,7 +45,6 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {a_uri_is_pkcs11_and_holds_no_pin,
-                                  a_module_that_is_none_is_a_config_error,
                                   a_key_fits_its_own_certificate_only};
     return suite_run("server/ca_engine", tests, COUNT(tests));
 }
