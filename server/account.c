@@ -6,6 +6,8 @@ void account_done(struct account *account) {
     free(account->jwk);
     free(account->contact);
     free(account->eab);
+    free(account->eab_kid);
+    free(account->terms);
     *account = (struct account){0};
 }
 

@@ -22,6 +22,8 @@ struct account {
     char *contact; /* JSON text of an array */
     char *eab;     /* the external account binding as the client sent it, JSON text; or NULL */
     bool prepared; /* it made authorizations for no order, RFC 8555 7.4.1 */
+    char *eab_kid; /* whose key bound it; or NULL */
+    char *terms;   /* URL of the terms of service last agreed to; or NULL */
 };
 void account_done(struct account *account);
 void account_done_auto(struct account *account);

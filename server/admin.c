@@ -16,6 +16,7 @@ struct admin {
 static bool render_rooms(const struct admin_options *options, struct buf *buf) {
     struct store_counts store = store_counts(options->store);
     struct nonce_counts nonces = nonce_counts(options->nonces);
+    struct throttle_counts limits = throttle_counts(options->throttle);
     /* clang-format off */
     struct metric rows[] = {
         {METRIC_COUNTER, "nfacme_server_commits_total", NULL, "Group commits made durable", (int64_t)store.commits},
@@ -28,6 +29,11 @@ static bool render_rooms(const struct admin_options *options, struct buf *buf) {
         {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"again\"", NULL, (int64_t)nonces.again},
         {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"aged\"", NULL, (int64_t)nonces.aged},
         {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"evicted\"", NULL, (int64_t)nonces.evicted},
+        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"accounts\"", "Requests refused by a rate limit", (int64_t)limits.refused[THROTTLE_ACCOUNTS]},
+        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"orders\"", NULL, (int64_t)limits.refused[THROTTLE_ORDERS]},
+        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"identifiers\"", NULL, (int64_t)limits.refused[THROTTLE_IDENTIFIERS]},
+        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"requests\"", NULL, (int64_t)limits.refused[THROTTLE_REQUESTS]},
+        {METRIC_GAUGE,   "nfacme_server_rate_limits_kept", NULL, "Accounts, identifiers and addresses that rate limits remember", limits.kept},
         {METRIC_GAUGE,   "nfacme_server_validations", NULL, "Validations waiting and under way", va_queued(options->va)},
         {METRIC_GAUGE,   "nfacme_server_connections", NULL, "ACME connections", httpd_connections(options->acme)},
         {METRIC_GAUGE,   "nfacme_server_deferred", NULL, "ACME requests waiting for store or validation", httpd_deferred(options->acme)},
@@ -69,9 +75,9 @@ static void show_ca(const struct admin_call *call) {
         AUTO(free) char *other = x509_pem(ca_alternate_root(call->options->ca, n), &err);
         (void)json_array_append_new(alternates, json_string(other));
     }
-    admin_answer(call, 200,
-                 json_pack("{s:s?, s:s?, s:o}", "root", root, "issuer", issuer, "alternates",
-                           alternates));
+    admin_answer(
+        call, 200,
+        json_pack("{s:s?, s:s?, s:o}", "root", root, "issuer", issuer, "alternates", alternates));
 }
 
 /* clang-format off */
@@ -82,6 +88,13 @@ static const struct admin_route {
 } routes[] = {
     {HTTP_GET, "/ca", show_ca},
     {HTTP_PUT, "/renewal-info", admin_renewal_info},
+    {HTTP_GET, "/accounts/{id}", admin_account_show},
+    {HTTP_POST, "/accounts/{id}/revoke", admin_account_revoke},
+    {HTTP_GET, "/eab", admin_eab_list},
+    {HTTP_POST, "/eab", admin_eab_make},
+    {HTTP_DELETE, "/eab/{kid}", admin_eab_remove},
+    {HTTP_GET, "/terms", admin_terms_show},
+    {HTTP_PUT, "/terms", admin_terms_change},
 };
 /* clang-format on */
 

@@ -6,9 +6,13 @@
 #include "common/json.h"
 #include "common/route.h"
 #include "server/ca.h"
+#include "server/eab.h"
+#include "server/keyring.h"
 #include "server/meter.h"
 #include "server/nonce.h"
 #include "server/store.h"
+#include "server/terms.h"
+#include "server/throttle.h"
 #include "server/va.h"
 
 struct admin;
@@ -19,6 +23,10 @@ struct admin_options { /* all borrowed for the life */
     struct nonce_pool *nonces;
     struct store *store;
     struct va *va;
+    struct keyring *keyring;
+    struct eab_keys *eab;
+    struct terms *terms;
+    struct throttle *throttle;
     const struct httpd *acme;
     const struct ca *ca;
     const struct clock *clock;
@@ -43,3 +51,8 @@ typedef void admin_handler(const struct admin_call *call);
 void admin_answer(const struct admin_call *call, unsigned status, json_t *json);
 /* A problem document with the status of its kind. */
 void admin_fail(const struct admin_call *call, const struct err *err);
+
+/* admin_account.c: accounts, the keys that bind them, the terms they agree to. */
+admin_handler admin_account_show, admin_account_revoke;
+admin_handler admin_eab_list, admin_eab_make, admin_eab_remove;
+admin_handler admin_terms_show, admin_terms_change;

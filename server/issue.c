@@ -18,13 +18,14 @@ bool issue_csr_read(const char *text, struct x509_csr *ret, struct err *err) {
     return x509_csr_read(der, len, ret, err);
 }
 
-/* 11.1: the key of no account, this one's or another's. */
+/* 11.1: a good key, and that of no account, this one's or another's. */
 static bool check_key(const struct wfe_options *options, const struct x509_csr *csr,
                       struct err *err) {
     char thumbprint[JWK_THUMBPRINT_SIZE];
     bool known = false;
 
-    if (!jwk_thumbprint(csr->key, thumbprint, err)
+    if (!key_policy_check(options->keys, csr->key, KEY_USE_CERTIFICATE, err)
+        || !jwk_thumbprint(csr->key, thumbprint, err)
         || !store_key_known(options->store, thumbprint, &known, err)) {
         return false;
     }

@@ -12,6 +12,7 @@
 
 #include "common/json.h"
 #include "server/store.h"
+#include "server/terms.h"
 
 struct node {
     struct node *chain;
@@ -175,6 +176,7 @@ static bool get_stored(struct keyring *keyring, const char *id, struct keyring_e
     (void)snprintf(entry.thumbprint, sizeof(entry.thumbprint), "%s", account.thumbprint);
     entry.status = account.status;
     entry.prepared = account.prepared;
+    entry.terms = terms_mark_of(account.terms);
     *ret = entry;
     return true;
 }

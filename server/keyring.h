@@ -3,6 +3,7 @@
 #pragma once
 
 #include <openssl/evp.h>
+#include <stdint.h>
 
 #include "common/acme.h"
 #include "common/err.h"
@@ -20,6 +21,7 @@ struct keyring_entry {
     char thumbprint[JWK_THUMBPRINT_SIZE];
     enum account_status status;
     bool prepared; /* newOrder looks for authorizations made for no order */
+    uint64_t terms; /* mark of the terms of service agreed to; 0: none (server/terms) */
     EVP_PKEY *key;
 };
 void keyring_entry_done(struct keyring_entry *entry);

@@ -16,6 +16,7 @@ static const char *const names[] = {
     [METER_ORDER]       = "order",       [METER_FINALIZE]    = "finalize",
     [METER_CERTIFICATE] = "certificate", [METER_REVOKE_CERT] = "revokeCert",
     [METER_RENEWAL_INFO] = "renewalInfo",
+    [METER_KEY_CHANGE]  = "keyChange",
     [METER_OTHER]       = "other",
 };
 /* clang-format on */

@@ -19,6 +19,7 @@ enum meter_operation {
     METER_CERTIFICATE,
     METER_REVOKE_CERT,
     METER_RENEWAL_INFO,
+    METER_KEY_CHANGE,
     METER_OTHER, /* no such resource */
     METER_OPERATION__COUNT
 };

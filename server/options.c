@@ -8,8 +8,10 @@
 #include "common/acme.h"
 #include "common/log.h"
 #include "server/ca_engine.h"
+#include "server/terms.h"
 
 #define US_PER_S 1e6
+#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
 
 /* clang-format off */
 static const struct config_key keys[] = {
@@ -41,6 +43,13 @@ static const struct config_key keys[] = {
     {.path = "ari", .type = CONFIG_SECTION, .help = "Renewal information (RFC 9773)."},
     {.path = "ari.offered", .type = CONFIG_BOOL, .fallback = "true", .help = "Say when certificates ought to be renewed, and take `replaces` in orders."},
     {.path = "ari.retry_after", .type = CONFIG_DURATION, .fallback = "6h", .min = 1, .max = 3.2e7, .help = "How long clients shall wait before they ask again."},
+    {.path = "account", .type = CONFIG_SECTION, .help = "What accounts are asked for."},
+    {.path = "account.terms_of_service", .type = CONFIG_TEXT, .option = "--tos", .argument = "URL", .help = "Terms of service every account must agree to; another URL than last time asks those that are there, too."},
+    {.path = "directory", .type = CONFIG_SECTION, .help = "What the directory says about the server."},
+    {.path = "directory.website", .type = CONFIG_TEXT, .option = "--website", .argument = "URL", .help = "Where people read about this server."},
+    {.path = "directory.caa_identities", .type = CONFIG_TEXTS, .option = "--caa-identity", .argument = "NAME", .help = "A name by which CAA records mean this CA."},
+    {.path = "policy", .type = CONFIG_SECTION, .help = "What is refused."},
+    {.path = "policy.blocked_keys", .type = CONFIG_TEXT, .option = "--blocked-keys", .argument = "FILE", .help = "Keys known to be compromised: lines of the hex SHA-256 of a SubjectPublicKeyInfo."},
     {.path = "lifetimes", .type = CONFIG_SECTION, .help = "How long objects live."},
     {.path = "lifetimes.order", .type = CONFIG_DURATION, .fallback = "7d", .min = 1, .max = 3.2e7, .help = "From newOrder to the end of an order that was not fulfilled."},
     {.path = "lifetimes.authorization", .type = CONFIG_DURATION, .fallback = "30d", .min = 1, .max = 3.2e7, .help = "From validation to the end of an authorization; the end of its token comes first."},
@@ -59,6 +68,13 @@ static const struct config_key keys[] = {
     {.path = "housekeeping.interval", .type = CONFIG_DURATION, .fallback = "10m", .max = 3.2e7, .help = "Between two rounds; 0: never."},
     {.path = "housekeeping.keep", .type = CONFIG_DURATION, .fallback = "1d", .max = 3.2e9, .help = "How long an order or authorization stays after its end."},
     {.path = "housekeeping.certificates_keep", .type = CONFIG_DURATION, .fallback = "90d", .max = 3.2e9, .help = "How long a certificate stays after its notAfter."},
+    {.path = "limits.rate", .type = CONFIG_SECTION, .help = "Rate limits, RFC 8555 section 6.6; 0: none."},
+    {.path = "limits.rate.window", .type = CONFIG_DURATION, .fallback = "1h", .min = 1, .max = 3.2e7, .help = "The time in which as many are allowed."},
+    {.path = "limits.rate.accounts", .type = CONFIG_INT, .fallback = "0", .max = 1e6, .help = "New accounts of a client address."},
+    {.path = "limits.rate.orders", .type = CONFIG_INT, .fallback = "0", .max = 1e6, .help = "New orders of an account."},
+    {.path = "limits.rate.identifiers", .type = CONFIG_INT, .fallback = "0", .max = 1e6, .help = "New orders that name an identifier."},
+    {.path = "limits.rate.requests", .type = CONFIG_INT, .fallback = "0", .max = 1e6, .help = "POST requests of a client address."},
+    {.path = "limits.rate.help", .type = CONFIG_TEXT, .help = "A URL about the limits, told to whom they refuse."},
     {.path = "log", .type = CONFIG_TEXT, .fallback = "info", .choices = "error|warning|info|debug", .option = "--log", .argument = "LEVEL", .help = "Least level of log lines."},
     {.path = "trace", .type = CONFIG_TEXT, .option = "--trace", .argument = "FILE", .help = "Append spans to FILE."},
     {.path = "events", .type = CONFIG_TEXT, .option = "--events", .argument = "FILE", .help = "Append events to FILE."},
@@ -172,7 +188,8 @@ static bool read_ca(struct options *options, struct err *err) {
         return fail(options, options->import_cert == NULL ? "ca.import_key" : "ca.import_cert", err,
                     "an imported CA needs its certificate and its key");
     }
-    if (!key_type_parse(config_text(config, "ca.key"), &options->ca_key)) {
+    if (!key_type_parse(config_text(config, "ca.key"), &options->ca_key)
+        || options->ca_key == KEY_P521) {
         return fail(options, "ca.key", err, "no such key type");
     }
     if (strlen(options->country) != 2 || !isupper((unsigned char)options->country[0])
@@ -180,6 +197,46 @@ static bool read_ca(struct options *options, struct err *err) {
         return fail(options, "ca.country", err, "a country is two capital letters");
     }
     return read_plmn(options, err);
+}
+
+/* URLs that answers carry. */
+static bool read_urls(struct options *options, struct err *err) {
+    static const char *const paths[] = {"account.terms_of_service", "directory.website",
+                                        "limits.rate.help"};
+    const char **const places[] = {&options->terms, &options->website, &options->limits_help};
+
+    for (unsigned i = 0; i < COUNT(paths); i++) {
+        struct err why = {0};
+        *places[i] = config_text(options->config, paths[i]);
+        if (*places[i] != NULL && !terms_url_check(*places[i], &why)) {
+            return fail(options, paths[i], err, why.detail);
+        }
+    }
+    return true;
+}
+
+static bool read_accounts(struct options *options, struct err *err) {
+    const struct config *config = options->config;
+    size_t count = config_count(config, "directory.caa_identities");
+
+    options->blocked_keys = config_text(config, "policy.blocked_keys");
+    options->limits.window_us = config_duration_us(config, "limits.rate.window");
+    for (unsigned i = 0; i < THROTTLE__COUNT; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "limits.rate.%s", throttle_name((enum throttle_limit)i));
+        options->limits.count[i] = (unsigned)config_int(config, path);
+    }
+    if (count > OPTIONS_CAA_MAX) {
+        return fail(options, "directory.caa_identities", err, "at most 16 names");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *name = config_text_at(config, "directory.caa_identities", i);
+        if (*name == '\0' || strspn(name, HOST_CHARACTERS) != strlen(name)) {
+            return fail(options, "directory.caa_identities", err, "not a host name");
+        }
+        options->caa_identities[i] = name;
+    }
+    return read_urls(options, err);
 }
 
 static void read_log(const char *name) {
@@ -224,5 +281,5 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .ocsp_lifetime_us = config_duration_us(config, "lifetimes.ocsp"),
     };
     read_log(config_text(config, "log"));
-    return read_names(ret, err) && read_ca(ret, err);
+    return read_names(ret, err) && read_accounts(ret, err) && read_ca(ret, err);
 }

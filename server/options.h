@@ -7,7 +7,9 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/key.h"
+#include "server/throttle.h"
 
+#define OPTIONS_CAA_MAX 16
 #define OPTIONS_NAMES_MAX 67 /* localhost, its two addresses, and 64 given */
 
 extern const struct config_program options_program;
@@ -30,6 +32,12 @@ struct options { /* texts are borrowed from config */
     unsigned http01_port;
     const char *resolver, *resolve_to;
     bool require_eab;
+    const char *terms;                               /* URL of the terms of service; or NULL */
+    const char *website;                             /* or NULL */
+    const char *caa_identities[OPTIONS_CAA_MAX + 1]; /* NULL-ended */
+    const char *blocked_keys;                        /* a file; or NULL */
+    struct throttle_options limits;
+    const char *limits_help; /* a URL, or NULL */
     const char *trace, *events;
     struct clock clock;
     unsigned threads;

@@ -34,6 +34,9 @@ struct server {
     struct nonce_pool *nonces;
     struct keyring *keyring;
     struct eab_keys *eab;
+    struct key_policy *keys;
+    struct terms *terms;
+    struct throttle *throttle;
     struct meter *meter;
     struct trace *trace;
     struct wfe *wfe;
@@ -180,7 +183,26 @@ static bool read_eab(struct server *server, struct err *err) {
             return false;
         }
     }
-    return server->eab != NULL;
+    return server->eab != NULL && eab_keys_load(server->eab, server->store, err);
+}
+
+static bool block(void *ctx, const unsigned char spki_sha256[32], struct err *err) {
+    return key_policy_block(ctx, spki_sha256)
+           || err_set(err, ERR_CONFIG, "more than %d compromised keys", KEY_POLICY_BLOCKED_MAX);
+}
+
+/* What accounts are held to. */
+static bool make_rules(struct server *server, struct err *err) {
+    const struct options *options = server->options;
+
+    server->keys = key_policy_new(err);
+    server->terms = terms_new(err);
+    server->throttle = throttle_new(&options->limits, err);
+    return server->keys != NULL && server->terms != NULL && server->throttle != NULL
+           && (options->blocked_keys == NULL
+               || key_policy_read(server->keys, options->blocked_keys, err))
+           && store_compromised_each(server->store, block, server->keys, err)
+           && terms_load(server->terms, server->store, options->terms, err);
 }
 
 static bool make_wfe(struct server *server, struct err *err) {
@@ -191,7 +213,7 @@ static bool make_wfe(struct server *server, struct err *err) {
     server->keyring = keyring_new(server->store, options->accounts_kept, err);
     server->trace = trace_open("server", options->trace, options->events, err);
     if (server->meter == NULL || server->nonces == NULL || server->keyring == NULL
-        || server->trace == NULL || !read_eab(server, err)) {
+        || server->trace == NULL || !read_eab(server, err) || !make_rules(server, err)) {
         return false;
     }
     server->wfe = wfe_new(
@@ -203,6 +225,12 @@ static bool make_wfe(struct server *server, struct err *err) {
                               .revoker = server->revoker,
                               .eab = server->eab,
                               .require_eab = options->require_eab,
+                              .keys = server->keys,
+                              .terms = server->terms,
+                              .throttle = server->throttle,
+                              .limits_help = options->limits_help,
+                              .website = options->website,
+                              .caa_identities = options->caa_identities,
                               .names = options->names,
                               .meter = server->meter,
                               .audit = server->audit,
@@ -244,6 +272,10 @@ static bool listen_all(struct server *server, struct err *err) {
                                                         .nonces = server->nonces,
                                                         .store = server->store,
                                                         .va = server->va,
+                                                        .keyring = server->keyring,
+                                                        .eab = server->eab,
+                                                        .terms = server->terms,
+                                                        .throttle = server->throttle,
                                                         .acme = server->httpd,
                                                         .ca = server->ca,
                                                         .clock = &options->clock},
@@ -268,6 +300,8 @@ struct server *server_start(const struct options *options, struct err *err) {
 }
 
 unsigned server_port(const struct server *server) { return httpd_port(server->httpd); }
+
+unsigned server_admin_port(const struct server *server) { return admin_port(server->admin); }
 
 void server_ready(const struct server *server) {
     const struct options *options = server->options;
@@ -302,6 +336,9 @@ void server_stop(struct server *server) {
     trace_close(server->trace);
     meter_free(server->meter);
     eab_keys_free(server->eab);
+    key_policy_free(server->keys);
+    terms_free(server->terms);
+    throttle_free(server->throttle);
     keyring_free(server->keyring);
     nonce_pool_free(server->nonces);
     chain_free(server->token_authority);

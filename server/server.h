@@ -23,3 +23,4 @@ struct ca *server_ca_open(const struct options *options, struct err *err);
 const char *server_audit_path(const struct options *options, char *text, size_t size);
 /* Where it listens, port 0 resolved; for tests. */
 unsigned server_port(const struct server *server);
+unsigned server_admin_port(const struct server *server);

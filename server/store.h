@@ -29,40 +29,53 @@ struct certificate {
 void certificate_done(struct certificate *certificate);
 void certificate_done_auto(struct certificate *certificate);
 
+/* A key for external account binding that was made at run time; borrowed texts. */
+struct eab_record {
+    const char *kid, *key; /* key: base64url */
+    unsigned uses;         /* accounts it may bind; 0: any number */
+    unsigned used;
+    uint64_t created_us;
+};
+
 /*
  * Writing.  A transaction is a list of operations that succeed together or not at all.  It, and all
  * its operations point to, belong to the caller and stay as they are until done is called, once, on
  * the writer's thread, after the commit is durable:
  *   err->kind ERR_NONE     committed
  *   ERR_CONFLICT           a record was not in the state an operation starts from
- *   ERR_UNAUTHORIZED       the authority token was used for something else
+ *   ERR_UNAUTHORIZED       the authority token was used for something else; STORE_EAB_USE
  *   ERR_ALREADY_REVOKED    by STORE_REVOKE
  *   ERR_ALREADY_REPLACED   by STORE_REPLACE
  *   ERR_STORE              the disk; nothing of the batch was kept
  */
 enum store_op_kind {
-    STORE_ACCOUNT_INSERT,   /* conflict: the key has an account already */
-    STORE_ACCOUNT_CHANGE,   /* from `from` to `to`; contact unless NULL */
-    STORE_ORDERS_CANCEL,    /* all unfulfilled orders of an account become invalid */
-    STORE_ORDER_INSERT,     /* with its authorizations and their challenges; conflict: one of the
-                               others that it uses is no longer valid */
-    STORE_AUTHZ_INSERT,     /* one for no order, RFC 8555 7.4.1 */
-    STORE_CHALLENGE_MOVE,   /* from `from` to `to`, with validated_us, error, response */
-    STORE_AUTHZ_MOVE,       /* from `from` to `to`, with expires_us, types, token_exp_s */
-    STORE_ORDER_AUTHORISED, /* one authorization more is valid; sets ret_ready at the last one */
-    STORE_ORDER_FAIL,       /* pending or ready to invalid, with error; else nothing happens */
-    STORE_ORDERS_FAIL,      /* the same for the orders made later that share `authz` */
-    STORE_ORDER_MOVE,       /* from `from` to `to`, with serial */
-    STORE_ORDER_REJECT,     /* processing to invalid, with error */
+    STORE_ACCOUNT_INSERT,    /* conflict: the key has an account already */
+    STORE_ACCOUNT_CHANGE,    /* from `from` to `to`; contact and terms unless NULL */
+    STORE_ACCOUNT_KEY,       /* a valid account's key; conflict: it has another, or it is taken */
+    STORE_ORDERS_CANCEL,     /* all unfulfilled orders of an account become invalid */
+    STORE_ORDER_INSERT,      /* with its authorizations and their challenges; conflict: one of the
+                                others that it uses is no longer valid */
+    STORE_AUTHZ_INSERT,      /* one for no order, RFC 8555 7.4.1 */
+    STORE_CHALLENGE_MOVE,    /* from `from` to `to`, with validated_us, error, response */
+    STORE_AUTHZ_MOVE,        /* from `from` to `to`, with expires_us, types, token_exp_s */
+    STORE_ORDER_AUTHORISED,  /* one authorization more is valid; sets ret_ready at the last one */
+    STORE_ORDER_FAIL,        /* pending or ready to invalid, with error; else nothing happens */
+    STORE_ORDERS_FAIL,       /* the same for the orders made later that share `authz` */
+    STORE_ORDER_MOVE,        /* from `from` to `to`, with serial */
+    STORE_ORDER_REJECT,      /* processing to invalid, with error */
     STORE_FINALIZING_INSERT, /* the CSR of an order that is issued later */
     STORE_FINALIZING_DELETE,
     STORE_CERTIFICATE_INSERT,
     STORE_REVOKE,
-    STORE_TOKEN_USE, /* the jti of an authority token: for one account and identifier only */
-    STORE_SWEEP,     /* what ended before a time, within a stretch of a table (store_upkeep.h) */
-    STORE_REPLACE,   /* an order's claim to replace a certificate (store_renewal.h) */
-    STORE_REPLACED,  /* the claim's order was fulfilled */
-    STORE_WINDOW,    /* a renewal window set by the operator, or taken back */
+    STORE_TOKEN_USE,  /* the jti of an authority token: for one account and identifier only */
+    STORE_SWEEP,      /* what ended before a time, within a stretch of a table (store_upkeep.h) */
+    STORE_REPLACE,    /* an order's claim to replace a certificate (store_renewal.h) */
+    STORE_REPLACED,   /* the claim's order was fulfilled */
+    STORE_WINDOW,     /* a renewal window set by the operator, or taken back */
+    STORE_EAB_INSERT, /* conflict: there is such a kid */
+    STORE_EAB_DELETE, /* not found: there is none */
+    STORE_EAB_USE,    /* unauthorized: it is gone or used up */
+    STORE_SETTING,    /* what is to survive a restart */
     STORE_OP__COUNT
 };
 
@@ -74,7 +87,17 @@ struct store_op {
     unsigned from, to; /* the record's status enum */
     union {
         const struct account *new_account;
-        const char *contact;
+        struct {
+            const char *contact, *terms;
+        };
+        struct {
+            const char *thumbprint_from, *thumbprint, *jwk;
+        } key;
+        const struct eab_record *eab;
+        const char *eab_kid;
+        struct {
+            const char *name, *value;
+        } setting;
         struct {
             const struct order *order;
             const struct authz *authzs; /* the new ones; order->authzs may name older ones too */
@@ -141,8 +164,8 @@ struct store_tx {
 /* Room for one more operation of that kind, the rest zero. */
 struct store_op *store_tx_add(struct store_tx *tx, enum store_op_kind kind);
 
-/* Called on the writer's thread for every transaction that was committed, before its done; set once,
- * before anything is submitted. */
+/* Called on the writer's thread for every transaction that was committed, before its done; set
+ * once, before anything is submitted. */
 typedef void store_observer(void *ctx, const struct store_tx *tx);
 void store_observe(struct store *store, store_observer *observer, void *ctx);
 
@@ -170,8 +193,8 @@ MUST_CHECK bool store_order_get(struct store *store, const char *account, const 
                                 struct order *ret, struct err *err);
 MUST_CHECK bool store_authz_get(struct store *store, const char *account, const char *id,
                                 struct authz *ret, struct err *err);
-/* The same as SQLite has it: a record kept in memory may be older for a moment than another that was
- * read from SQLite just after its commit. */
+/* The same as SQLite has it: a record kept in memory may be older for a moment than another that
+ * was read from SQLite just after its commit. */
 MUST_CHECK bool store_authz_get_committed(struct store *store, const char *account, const char *id,
                                           struct authz *ret, struct err *err);
 MUST_CHECK bool store_certificate_get(struct store *store, const char *serial,
@@ -212,6 +235,21 @@ typedef bool store_revoked_sink(void *ctx, const char *serial, int64_t revoked_a
 /* Revoked certificates whose notAfter is that time or later. */
 MUST_CHECK bool store_revoked_each(struct store *store, int64_t expiring_after_s,
                                    store_revoked_sink *sink, void *ctx, struct err *err);
+
+/* store_account.c */
+typedef bool store_eab_sink(void *ctx, const struct eab_record *record, struct err *err);
+MUST_CHECK bool store_eab_each(struct store *store, store_eab_sink *sink, void *ctx,
+                               struct err *err);
+/* Accounts that were bound: kid and account id; at most max. */
+MUST_CHECK bool store_eab_accounts_each(struct store *store, unsigned max, store_id_sink *sink,
+                                        void *ctx, struct err *err);
+/* Keys of certificates revoked because their key was compromised, RFC 5280 5.3.1. */
+typedef bool store_key_sink(void *ctx, const unsigned char spki_sha256[32], struct err *err);
+MUST_CHECK bool store_compromised_each(struct store *store, store_key_sink *sink, void *ctx,
+                                       struct err *err);
+/* The value last put by STORE_SETTING; NULL when there is none.  Caller owns, free(). */
+MUST_CHECK bool store_setting_get(struct store *store, const char *name, char **ret,
+                                  struct err *err);
 
 struct store_counts {
     uint64_t commits;      /* groups made durable */

@@ -316,6 +316,11 @@ static void change(struct store_cache *cache, const struct store_op *op) {
         break;
     case STORE_ACCOUNT_INSERT: /* the keyring's */
     case STORE_ACCOUNT_CHANGE:
+    case STORE_ACCOUNT_KEY:
+    case STORE_EAB_INSERT: /* the bindings' */
+    case STORE_EAB_DELETE:
+    case STORE_EAB_USE:
+    case STORE_SETTING:
     case STORE_TOKEN_USE:
     case STORE_SWEEP:   /* what has ended stays ended; it goes when the slot is wanted */
     case STORE_REPLACE: /* the order knows it from its beginning */

@@ -30,6 +30,8 @@ static bool account_insert(struct conn *conn, struct store_op *op, struct err *e
     store_bind_text(statement, 5, account->jwk);
     store_bind_text(statement, 6, account->contact);
     store_bind_text(statement, 7, account->eab);
+    store_bind_text(statement, 8, account->eab_kid);
+    store_bind_text(statement, 9, account->terms);
     return store_change(conn, statement, "account", err);
 }
 
@@ -43,6 +45,7 @@ static bool account_change(struct conn *conn, struct store_op *op, struct err *e
     store_bind_int(statement, 2, op->from);
     store_bind_int(statement, 3, op->to);
     store_bind_text(statement, 4, op->contact);
+    store_bind_text(statement, 5, op->terms);
     return store_change(conn, statement, "account", err);
 }
 
@@ -289,6 +292,7 @@ static bool token_use(struct conn *conn, struct store_op *op, struct err *err) {
 static bool (*const runs[])(struct conn *, struct store_op *, struct err *) = {
     [STORE_ACCOUNT_INSERT]     = account_insert,
     [STORE_ACCOUNT_CHANGE]     = account_change,
+    [STORE_ACCOUNT_KEY]        = store_op_account_key,
     [STORE_ORDERS_CANCEL]      = orders_cancel,
     [STORE_ORDER_INSERT]       = order_insert,
     [STORE_AUTHZ_INSERT]       = new_authz,
@@ -303,6 +307,10 @@ static bool (*const runs[])(struct conn *, struct store_op *, struct err *) = {
     [STORE_FINALIZING_DELETE]  = store_finalizing_delete_run,
     [STORE_CERTIFICATE_INSERT] = certificate_insert,
     [STORE_REVOKE]             = revoke,
+    [STORE_EAB_INSERT]         = store_op_eab_insert,
+    [STORE_EAB_DELETE]         = store_op_eab_delete,
+    [STORE_EAB_USE]            = store_op_eab_use,
+    [STORE_SETTING]            = store_op_setting,
     [STORE_TOKEN_USE]          = token_use,
     [STORE_SWEEP]              = store_sweep_run,
     [STORE_REPLACE]            = store_replace_run,

@@ -85,7 +85,9 @@ static bool account_read(sqlite3_stmt *row, void *ret, struct err *err) {
     account.jwk = column_dup(row, 4, &whole);
     account.contact = column_dup(row, 5, &whole);
     account.eab = column_dup(row, 6, &whole);
-    account.prepared = sqlite3_column_int(row, 7) != 0;
+    account.eab_kid = column_dup(row, 7, &whole);
+    account.terms = column_dup(row, 8, &whole);
+    account.prepared = sqlite3_column_int(row, 9) != 0;
     if (!whole) {
         account_done(&account);
         return no_memory(err);

@@ -54,6 +54,14 @@ static const char *const steps[] = {
     "CREATE TABLE finalizing("
     " account TEXT NOT NULL, orders TEXT NOT NULL, due_us INTEGER NOT NULL, csr TEXT NOT NULL,"
     " PRIMARY KEY(account, orders)) WITHOUT ROWID;",
+    /* accounts: terms agreed to, who bound them; keys to bind with; settings */
+    "ALTER TABLE account ADD COLUMN eab_kid TEXT;"
+    "ALTER TABLE account ADD COLUMN terms TEXT;"
+    "CREATE INDEX account_eab ON account(eab_kid) WHERE eab_kid IS NOT NULL;"
+    "CREATE TABLE eab("
+    " kid TEXT PRIMARY KEY, key TEXT NOT NULL, uses INTEGER NOT NULL, used INTEGER NOT NULL,"
+    " created_us INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
 };
 /* clang-format on */
 

@@ -21,6 +21,15 @@ enum sql {
     SQL_ROLLBACK_TO,
     SQL_ACCOUNT_INSERT,
     SQL_ACCOUNT_CHANGE,
+    SQL_ACCOUNT_KEY,
+    SQL_EAB_INSERT,
+    SQL_EAB_DELETE,
+    SQL_EAB_USE,
+    SQL_EAB_EACH,
+    SQL_EAB_ACCOUNTS_EACH,
+    SQL_SETTING,
+    SQL_SETTING_GET,
+    SQL_COMPROMISED_EACH,
     SQL_ORDERS_CANCEL,
     SQL_ORDER_INSERT,
     SQL_AUTHZ_INSERT,
@@ -156,3 +165,9 @@ MUST_CHECK bool store_change(struct conn *conn, sqlite3_stmt *statement, const c
                              struct err *err);
 /* store_ops.c: one operation inside the writer's transaction. */
 MUST_CHECK bool store_op_run(struct conn *conn, struct store_op *op, struct err *err);
+/* store_account.c: the same, of key changes, bindings and settings. */
+MUST_CHECK bool store_op_account_key(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_op_eab_insert(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_op_eab_delete(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_op_eab_use(struct conn *conn, struct store_op *op, struct err *err);
+MUST_CHECK bool store_op_setting(struct conn *conn, struct store_op *op, struct err *err);

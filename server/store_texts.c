@@ -7,6 +7,9 @@
 /* has authorizations made for no order: one look at the index of those */
 #define ACCOUNT_PREPARED                                                                           \
     "EXISTS(SELECT 1 FROM authz WHERE authz.account = account.id AND authz.orders = '')"
+#define ACCOUNT_COLUMNS                                                                            \
+    "id, status, thumbprint, created_us, jwk, contact, eab, eab_kid, terms, " ACCOUNT_PREPARED
+static_assert(ACCOUNT_VALID == 0, "stored as numbers");
 static_assert(ORDER_PENDING == 0 && ORDER_READY == 1 && ORDER_INVALID == 4, "stored as numbers");
 static_assert(ORDER_PROCESSING == 2 && ORDER_VALID == 3, "stored as numbers");
 /* Does the order that claimed serial ?1 still stand?  ?2 its account, ?3 now. */
@@ -24,18 +27,32 @@ const char *const store_texts[] = {
     [SQL_RELEASE] = "RELEASE tx",
     [SQL_ROLLBACK_TO] = "ROLLBACK TO tx",
     [SQL_ACCOUNT_INSERT] =
-        "INSERT INTO account(id, status, thumbprint, created_us, jwk, contact, eab)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(thumbprint) DO NOTHING",
-    [SQL_ACCOUNT_CHANGE] = "UPDATE account SET status = ?3, contact = coalesce(?4, contact) WHERE "
-                           "id = ?1 AND status = ?2",
+        "INSERT INTO account(id, status, thumbprint, created_us, jwk, contact, eab, eab_kid, terms)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(thumbprint) DO NOTHING",
+    [SQL_ACCOUNT_CHANGE] = "UPDATE account SET status = ?3, contact = coalesce(?4, contact),"
+                           " terms = coalesce(?5, terms) WHERE id = ?1 AND status = ?2",
+    [SQL_ACCOUNT_KEY] = "UPDATE account SET thumbprint = ?3, jwk = ?4"
+                        " WHERE id = ?1 AND thumbprint = ?2 AND status = 0",
+    [SQL_EAB_INSERT] = "INSERT INTO eab(kid, key, uses, used, created_us) VALUES(?1, ?2, ?3, 0, ?4)"
+                       " ON CONFLICT(kid) DO NOTHING",
+    [SQL_EAB_DELETE] = "DELETE FROM eab WHERE kid = ?1",
+    [SQL_EAB_USE] = "UPDATE eab SET used = used + 1 WHERE kid = ?1 AND (uses = 0 OR used < uses)",
+    [SQL_EAB_EACH] = "SELECT kid, key, uses, used, created_us FROM eab ORDER BY kid",
+    [SQL_EAB_ACCOUNTS_EACH] = "SELECT eab_kid, id, 0 FROM account WHERE eab_kid IS NOT NULL"
+                              " ORDER BY eab_kid, id LIMIT ?1",
+    [SQL_SETTING] = "INSERT INTO setting(name, value) VALUES(?1, ?2)"
+                    " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+    [SQL_SETTING_GET] = "SELECT value FROM setting WHERE name = ?1",
+    [SQL_COMPROMISED_EACH] = "SELECT spki_sha256 FROM certificate"
+                             " WHERE revoked_at_s IS NOT NULL AND reason = 1",
     [SQL_ORDERS_CANCEL] =
         "UPDATE orders SET status = 4, error = ?2 WHERE account = ?1 AND " ORDER_OPEN,
     [SQL_ORDER_INSERT] =
         "INSERT INTO orders(account, id, status, authz_left, created_us, expires_us, not_before_s,"
         " not_after_s, profile, names) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [SQL_AUTHZ_INSERT] =
-        "INSERT INTO authz(account, id, orders, status, type, value, expires_us, token_exp_s, flags)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
+    [SQL_AUTHZ_INSERT] = "INSERT INTO authz(account, id, orders, status, type, value, expires_us, "
+                         "token_exp_s, flags)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
     [SQL_AUTHZ_SHARE] = "UPDATE authz SET flags = flags | 4"
                         " WHERE account = ?1 AND id = ?2 AND status = 1 AND expires_us > ?3",
     [SQL_AUTHZ_SHARED] = "SELECT 1 FROM authz WHERE account = ?1 AND id = ?2 AND flags & 4",
@@ -76,11 +93,8 @@ const char *const store_texts[] = {
         " ON CONFLICT(jti) DO UPDATE SET exp_s = max(exp_s, excluded.exp_s)"
         " WHERE account = excluded.account AND type = excluded.type AND value = excluded.value",
     [SQL_TOKENS_FORGET] = "DELETE FROM token WHERE exp_s < ?1",
-    [SQL_ACCOUNT_GET] =
-        "SELECT id, status, thumbprint, created_us, jwk, contact, eab, " ACCOUNT_PREPARED
-        " FROM account WHERE id = ?1",
-    [SQL_ACCOUNT_FIND] = "SELECT id, status, thumbprint, created_us, jwk, contact, eab, " ACCOUNT_PREPARED
-                         " FROM account WHERE thumbprint = ?1",
+    [SQL_ACCOUNT_GET] = "SELECT " ACCOUNT_COLUMNS " FROM account WHERE id = ?1",
+    [SQL_ACCOUNT_FIND] = "SELECT " ACCOUNT_COLUMNS " FROM account WHERE thumbprint = ?1",
     [SQL_KEY_KNOWN] = "SELECT 1 FROM account WHERE thumbprint = ?1",
     [SQL_ORDER_GET] =
         "SELECT account, id, status, created_us, expires_us, not_before_s, not_after_s, profile,"
@@ -127,9 +141,9 @@ const char *const store_texts[] = {
         " c.reason, o.profile, o.names, CASE WHEN ?3 THEN c.chain_pem END FROM certificate c"
         " LEFT JOIN orders o ON o.account = c.account AND o.id = c.orders"
         " WHERE c.n > ?1 ORDER BY c.n LIMIT ?2",
-    [SQL_ORDERS_LOOK] =
-        "SELECT account, id, expires_us < ?3 AND status != 2 FROM orders WHERE (account, id) > (?1, ?2)"
-        " ORDER BY account, id LIMIT ?4",
+    [SQL_ORDERS_LOOK] = "SELECT account, id, expires_us < ?3 AND status != 2 FROM orders WHERE "
+                        "(account, id) > (?1, ?2)"
+                        " ORDER BY account, id LIMIT ?4",
     [SQL_AUTHZ_LOOK] =
         "SELECT account, id, expires_us < ?3 FROM authz WHERE (account, id) > (?1, ?2)"
         " ORDER BY account, id LIMIT ?4",
@@ -142,9 +156,9 @@ const char *const store_texts[] = {
         "DELETE FROM orders WHERE (account, id) > (?1, ?2) AND (account, id) <= (?3, ?4)"
         " AND expires_us < ?5 AND status != 2",
     [SQL_CHALLENGES_SWEEP] = /* before the authorizations they belong to */
-        "DELETE FROM challenge WHERE (account, authz) > (?1, ?2) AND (account, authz) <= (?3, ?4)"
-        " AND EXISTS(SELECT 1 FROM authz a WHERE a.account = challenge.account"
-        " AND a.id = challenge.authz AND a.expires_us < ?5)",
+    "DELETE FROM challenge WHERE (account, authz) > (?1, ?2) AND (account, authz) <= (?3, ?4)"
+    " AND EXISTS(SELECT 1 FROM authz a WHERE a.account = challenge.account"
+    " AND a.id = challenge.authz AND a.expires_us < ?5)",
     [SQL_AUTHZ_SWEEP] =
         "DELETE FROM authz WHERE (account, id) > (?1, ?2) AND (account, id) <= (?3, ?4)"
         " AND expires_us < ?5",

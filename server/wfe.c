@@ -46,6 +46,7 @@ static const struct route routes[] = {
     {HTTP_POST, "/account/{id}",            GATE_KID,    GATE_ANY,    METER_ACCOUNT,     wfe_account},     /* 7.3.2, 7.3.6 */
     {HTTP_POST, "/account/{id}/orders",     GATE_KID,    GATE_EMPTY,  METER_ORDERS,      wfe_orders},      /* 7.1.2.1 */
     {HTTP_POST, "/account/{id}/orders/{after}", GATE_KID, GATE_EMPTY, METER_ORDERS,      wfe_orders},
+    {HTTP_POST, "/key-change",              GATE_KID,    GATE_OBJECT, METER_KEY_CHANGE,  wfe_key_change},  /* 7.3.5 */
     {HTTP_POST, "/revoke-cert",             GATE_EITHER, GATE_OBJECT, METER_REVOKE_CERT, wfe_revoke},      /* 7.6 */
     {GET_ONLY,  "/renewal-info/{certid}",   GATE_KID,    GATE_EMPTY,  METER_RENEWAL_INFO, wfe_renewal_info}, /* RFC 9773 4.1 */
 };
@@ -89,7 +90,28 @@ bool wfe_drain(struct wfe *wfe, uint64_t timeout_us) {
     return drained;
 }
 
-/* 7.1.1.  keyChange is absent until it works; so are terms of service. */
+/* What 7.1.1 lets a server say about itself. */
+static void describe(const struct wfe_options *options, json_t *meta) {
+    char terms[TERMS_URL_SIZE];
+    json_t *identities = NULL;
+
+    terms_get(options->terms, terms);
+    if (terms[0] != '\0') {
+        (void)json_object_set_new(meta, "termsOfService", json_string(terms));
+    }
+    if (options->website != NULL) {
+        (void)json_object_set_new(meta, "website", json_string(options->website));
+    }
+    for (unsigned i = 0; options->caa_identities[i] != NULL; i++) {
+        identities = identities == NULL ? json_array() : identities;
+        (void)json_array_append_new(identities, json_string(options->caa_identities[i]));
+    }
+    if (identities != NULL) {
+        (void)json_object_set_new(meta, "caaIdentities", identities);
+    }
+}
+
+/* 7.1.1. */
 static bool wfe_directory(struct request *request) {
     AUTO(json_release) json_t *directory = json_object();
     json_t *meta = json_object(), *list = json_object();
@@ -101,6 +123,7 @@ static bool wfe_directory(struct request *request) {
     if (wfe_subdomains(request->wfe)) { /* RFC 9444 4.4 */
         (void)json_object_set_new(meta, "subdomainAuthAllowed", json_true());
     }
+    describe(&request->wfe->options, meta);
     if (request->wfe->options.require_eab) {
         (void)json_object_set_new(meta, "externalAccountRequired", json_true());
     }
@@ -113,6 +136,7 @@ static bool wfe_directory(struct request *request) {
         (void)json_object_set_new(directory, "renewalInfo",
                                   request_url_new(request, "/renewal-info"));
     }
+    (void)json_object_set_new(directory, "keyChange", request_url_new(request, "/key-change"));
     (void)json_object_set_new(directory, "meta", meta);
     return request_json(request, 200, TAKE(directory));
 }
@@ -247,7 +271,9 @@ static bool serve(struct request *request) {
     if (route == NULL || !ours) {
         return true;
     }
-    if (post && !pass_gate(request, route)) {
+    if (post
+        && (!wfe_admit_address(request) || !pass_gate(request, route)
+            || !wfe_admit_terms(request))) {
         return true;
     }
     return route->handler(request);

@@ -14,9 +14,12 @@
 #include "server/ca.h"
 #include "server/eab.h"
 #include "server/gate.h"
+#include "server/key_policy.h"
 #include "server/meter.h"
 #include "server/revoker.h"
 #include "server/store.h"
+#include "server/terms.h"
+#include "server/throttle.h"
 #include "server/va.h"
 
 struct wfe;
@@ -30,7 +33,13 @@ struct wfe_options { /* all borrowed for the life */
     struct revoker *revoker;
     struct eab_keys *eab;
     bool require_eab;
-    const char *const *names; /* of our certificate, NULL-terminated, lower case */
+    struct key_policy *keys;
+    struct terms *terms;
+    struct throttle *throttle;
+    const char *limits_help;           /* a URL, or NULL */
+    const char *website;               /* likewise */
+    const char *const *caa_identities; /* NULL-terminated */
+    const char *const *names;          /* of our certificate, NULL-terminated, lower case */
     struct meter *meter;
     struct audit *audit; /* or NULL */
     struct trace *trace; /* or NULL */

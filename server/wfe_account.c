@@ -15,13 +15,17 @@ static json_t *account_json(const struct request *request, const struct account 
     (void)json_object_set_new(object, "contact", wfe_stored_new(account->contact));
     (void)json_object_set_new(object, "orders",
                               request_url_new(request, "/account/%s/orders", account->id));
+    if (account->terms != NULL && terms_mark(request->wfe->options.terms) != 0
+        && terms_mark_of(account->terms) == terms_mark(request->wfe->options.terms)) {
+        (void)json_object_set_new(object, "termsOfServiceAgreed", json_true());
+    }
     if (account->eab != NULL) { /* 7.3.4: the same value */
         (void)json_object_set_new(object, "externalAccountBinding", wfe_stored_new(account->eab));
     }
     return object;
 }
 
-static bool answer_account(struct request *request, unsigned status) {
+bool wfe_answer_account(struct request *request, unsigned status) {
     return request_json(request, status, account_json(request, &request->account));
 }
 
@@ -34,10 +38,12 @@ static bool answer_existing(struct request *request) {
     (void)snprintf(request->pass.account.id, ID_SIZE, "%s", request->account.id);
     if (request->account.status != ACCOUNT_VALID) { /* 7.3.6 */
         request->deactivated = true;
-        return request_fail(request, ERR_UNAUTHORIZED, "the account is deactivated");
+        (void)err_set(&request->err, ERR_UNAUTHORIZED, "the account is %s",
+                      account_status_name(request->account.status));
+        return true;
     }
     locate(request);
-    return answer_account(request, 200);
+    return wfe_answer_account(request, 200);
 }
 
 static void note_account(const struct request *request, const char *from, const char *to) {
@@ -63,6 +69,9 @@ static bool find_existing(struct request *request) {
 }
 
 static void account_inserted(struct request *request) {
+    if (request->err.kind != ERR_NONE) {
+        wfe_dismiss_account(request);
+    }
     if (request->err.kind == ERR_CONFLICT) { /* the key has an account already */
         (void)find_existing(request);
     } else if (request->err.kind == ERR_NONE) {
@@ -77,6 +86,7 @@ static void account_inserted(struct request *request) {
 static bool bind_external(struct request *request, struct err *err) {
     const struct wfe_options *options = &request->wfe->options;
     const json_t *binding = json_object_get(request->pass.payload, "externalAccountBinding");
+    struct eab_bound bound = {0};
 
     if (binding == NULL) {
         return !options->require_eab
@@ -87,11 +97,32 @@ static bool bind_external(struct request *request, struct err *err) {
         return true;
     }
     if (!eab_check(options->eab, binding, request->pass.jws.url, request->pass.account.thumbprint,
-                   err)) {
+                   &bound, err)) {
         return false;
     }
     request->account.eab = json_text(binding);
-    return request->account.eab != NULL || err_set(err, ERR_NO_MEMORY, "no memory");
+    request->account.eab_kid = strdup(bound.kid);
+    request->bound_stored = bound.stored;
+    return (request->account.eab != NULL && request->account.eab_kid != NULL)
+           || err_set(err, ERR_NO_MEMORY, "no memory");
+}
+
+/* 7.3: without agreement there is no account, when there are terms. */
+static bool agree(struct request *request, bool agreed) {
+    const struct terms *terms = request->wfe->options.terms;
+    char url[TERMS_URL_SIZE];
+
+    if (terms_mark(terms) == 0) {
+        return true;
+    }
+    if (!agreed) {
+        return wfe_demand_terms(request);
+    }
+    terms_get(request->wfe->options.terms, url);
+    request->account.terms = strdup(url);
+    request->pass.account.terms = terms_mark_of(url);
+    return request->account.terms != NULL
+           || err_set(&request->err, ERR_NO_MEMORY, "no memory for an account");
 }
 
 /* Fill request->account from the payload. */
@@ -100,7 +131,9 @@ static bool read_new_account(struct request *request, struct err *err) {
     const json_t *contact = json_object_get(request->pass.payload, "contact");
     AUTO(json_release) json_t *none = json_array();
 
-    if (contact != NULL && !policy_contact(contact, err)) {
+    if ((contact != NULL && !policy_contact(contact, err))
+        || !key_policy_check(request->wfe->options.keys, request->pass.account.key, KEY_USE_ACCOUNT,
+                             err)) {
         return false;
     }
     AUTO(json_release) json_t *jwk = jwk_write(request->pass.account.key, err);
@@ -134,13 +167,17 @@ bool wfe_new_account(struct request *request) {
         (void)request_fail(request, ERR_ACCOUNT_DOES_NOT_EXIST, "this key has no account");
         return find_existing(request);
     }
-    if (!read_new_account(request, err)) { /* 7.3.1: ignored when the key is known */
+    if (!read_new_account(request, err) || !agree(request, agreed)
+        || !wfe_admit_account(request)) { /* 7.3.1: ignored when the key is known */
         return find_existing(request);
     }
     (void)snprintf(request->pass.account.id, ID_SIZE, "%s", request->account.id);
     request->pass.account.status = ACCOUNT_VALID;
-    (void)answer_account(request, 201);
+    (void)wfe_answer_account(request, 201);
     store_tx_add(&request->tx, STORE_ACCOUNT_INSERT)->new_account = &request->account;
+    if (request->bound_stored) {
+        store_tx_add(&request->tx, STORE_EAB_USE)->eab_kid = request->account.eab_kid;
+    }
     return request_commit(request, account_inserted);
 }
 
@@ -154,6 +191,23 @@ static void account_changed(struct request *request) {
     request_finish(request);
 }
 
+/* 7.3.3: agreement to terms that changed.  true also when there is nothing to agree to. */
+static bool agree_anew(struct request *request, bool *ret_anew) {
+    struct terms *terms = request->wfe->options.terms;
+    char url[TERMS_URL_SIZE];
+
+    *ret_anew = json_is_true(json_object_get(request->pass.payload, "termsOfServiceAgreed"))
+                && terms_mark(terms) != 0 && terms_mark(terms) != request->pass.account.terms;
+    if (!*ret_anew) {
+        return true;
+    }
+    terms_get(terms, url);
+    free(request->account.terms);
+    request->account.terms = strdup(url);
+    return request->account.terms != NULL
+           || err_set(&request->err, ERR_NO_MEMORY, "no memory for an account");
+}
+
 /* 7.3.6, with what 7.3.2 lets a client change; the rest is ignored. */
 static bool change_account(struct request *request) {
     const json_t *status = json_object_get(request->pass.payload, "status");
@@ -161,15 +215,20 @@ static bool change_account(struct request *request) {
     struct account *account = &request->account;
     const char *wanted = json_string_value(status);
     enum account_status from = account->status;
+    bool anew = false;
 
     if (status != NULL && wanted == NULL) {
         return request_fail(request, ERR_MALFORMED, "\"status\" must be a text");
     }
     bool deactivate = wanted != NULL && strcmp(wanted, "deactivated") == 0;
-    if (contact == NULL && !deactivate) {
-        return answer_account(request, 200);
+    if (!agree_anew(request, &anew)) {
+        return true;
+    }
+    if (contact == NULL && !deactivate && !anew) {
+        return wfe_answer_account(request, 200);
     }
     struct store_op *op = store_tx_add(&request->tx, STORE_ACCOUNT_CHANGE);
+    op->terms = anew ? account->terms : NULL;
     if (contact != NULL) {
         if (!policy_contact(contact, &request->err)) {
             return true;
@@ -187,7 +246,7 @@ static bool change_account(struct request *request) {
     op->account = account->id;
     op->from = from;
     op->to = account->status;
-    (void)answer_account(request, 200);
+    (void)wfe_answer_account(request, 200);
     return request_commit(request, account_changed);
 }
 
@@ -199,7 +258,8 @@ bool wfe_account(struct request *request) {
                            &request->err)) {
         return true;
     }
-    return request->pass.payload == NULL ? answer_account(request, 200) : change_account(request);
+    return request->pass.payload == NULL ? wfe_answer_account(request, 200)
+                                         : change_account(request);
 }
 
 struct orders {

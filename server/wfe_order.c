@@ -176,7 +176,8 @@ static void order_inserted(struct request *request) {
 }
 
 bool wfe_new_order(struct request *request) {
-    if (!read_new_order(request, &request->err) || !make_order(request, &request->err)) {
+    if (!read_new_order(request, &request->err) || !wfe_admit_order(request)
+        || !make_order(request, &request->err)) {
         return true;
     }
     request_header_url(request, "Location", NULL, "/order/%s", request->order.id);

@@ -67,6 +67,7 @@ static void request_free(struct request *request) {
     gate_pass_done(&request->pass);
     json_decref(request->subproblems);
     free(request->text);
+    free(request->instance);
     free(request->body);
     free(request);
 }
@@ -161,14 +162,40 @@ bool request_commit(struct request *request, void (*committed)(struct request *r
     return false;
 }
 
-/* A status that is not what the problem table has: 401 in 7.3.6, 403 in 7.4.1. */
-static char *problem_with_status(char *text, unsigned status) {
+/* A member more, or another, in a problem document; text and value are taken. */
+static char *problem_amend(char *text, const char *name, json_t *value) {
     AUTO(json_release) json_t *problem = text == NULL ? NULL : json_loads(text, 0, NULL);
     free(text);
-    if (problem == NULL || json_object_set_new(problem, "status", json_integer(status)) != 0) {
+    if (problem == NULL) {
+        json_decref(value);
         return NULL;
     }
-    return json_text(problem);
+    return json_object_set_new(problem, name, value) != 0 ? NULL : json_text(problem);
+}
+
+static void add_link(struct request *request, const char *url, const char *rel) {
+    char link[URL_MAX + 64];
+
+    (void)snprintf(link, sizeof(link), "<%s>;rel=\"%s\"", url, rel);
+    httpd_header_add(request->exchange, "Link", link);
+}
+
+/* What single problems carry beside their document. */
+static char *problem_details(struct request *request, char *text) {
+    const char *help = request->wfe->options.limits_help;
+
+    if (request->err.kind == ERR_RATE_LIMITED && help != NULL) { /* 6.6 */
+        add_link(request, help, "help");
+    }
+    if (request->err.kind == ERR_USER_ACTION_REQUIRED && request->instance != NULL) { /* 7.3.3 */
+        add_link(request, request->instance, "terms-of-service");
+        text = problem_amend(text, "instance", json_string(request->instance));
+    }
+    if (request->deactivated || request->problem_status != 0) { /* 401 in 7.3.6, 403 in 7.4.1 */
+        request->status = request->deactivated ? 401 : request->problem_status;
+        text = problem_amend(text, "status", json_integer(request->status));
+    }
+    return text;
 }
 
 static void render_problem(struct request *request) {
@@ -178,10 +205,7 @@ static void render_problem(struct request *request) {
 
     free(request->body);
     request->status = problem_type(request->err.kind)->status;
-    if (request->deactivated || request->problem_status != 0) {
-        request->status = request->deactivated ? 401 : request->problem_status;
-        text = problem_with_status(text, request->status);
-    }
+    text = problem_details(request, text);
     request->type = ACME_PROBLEM_TYPE;
     request->body = text;
     request->body_len = text == NULL ? 0 : strlen(text);

@@ -29,6 +29,7 @@ struct request {
     struct gate_pass pass;
     bool deactivated; /* the refusal is 401, RFC 8555 7.3.6 */
     bool nonce;       /* the answer carries one */
+    char *instance;   /* of a userActionRequired: the terms of service; else NULL */
     struct trace_context trace;
     uint8_t parent[8];
 
@@ -49,6 +50,7 @@ struct request {
     struct authz authz;
     struct certificate certificate;
     char *text;
+    bool bound_stored; /* the new account uses up a key of the store */
     struct store_tx tx;
     struct revoker_wait wait;
     void (*committed)(struct request *request); /* after the commit, or its failure in err */
@@ -98,12 +100,25 @@ json_t *wfe_time_new(uint64_t us);
 /* JSON text we stored, as JSON; NULL when text is. */
 json_t *wfe_stored_new(const char *text);
 
+/* wfe_admit.c.  False: err tells why.  Rate limits by the client's address; for an account about to
+ * be made, which dismiss takes back; for the order that was read.  Terms of service: may this
+ * request be served before its account agrees?  demand_terms refuses. */
+bool wfe_admit_address(struct request *request);
+bool wfe_admit_account(struct request *request);
+void wfe_dismiss_account(struct request *request);
+bool wfe_admit_order(struct request *request);
+bool wfe_admit_terms(struct request *request);
+bool wfe_demand_terms(struct request *request);
+
+/* Answer with request->account. */
+bool wfe_answer_account(struct request *request, unsigned status);
+
 /* Handlers, one file per resource. */
 request_handler wfe_new_account, wfe_account, wfe_orders;
 request_handler wfe_new_authz, wfe_new_order, wfe_order;
 request_handler wfe_finalize, wfe_certificate;
 request_handler wfe_authz, wfe_challenge;
-request_handler wfe_revoke;
+request_handler wfe_revoke, wfe_key_change;
 request_handler wfe_renewal_info;
 
 /* RFC 9773 5, nothing unless the order has `replaces`.  Read it into request->order; add the claim

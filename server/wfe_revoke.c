@@ -8,6 +8,7 @@
 
 #define CERTIFICATE_TEXT_MAX 32768
 #define US_PER_S 1000000
+#define REASON_KEY_COMPROMISE 1 /* RFC 5280 5.3.1 */
 
 /* The certificate of the payload, when it is one of ours, octet for octet; else 404. */
 static bool find_certificate(struct request *request, X509 **ret_x509, struct err *err) {
@@ -146,6 +147,9 @@ static void revoked(struct request *request) {
     if (request->err.kind != ERR_NONE) {
         request_finish(request);
         return;
+    }
+    if (request->tx.ops[0].revoke.reason == REASON_KEY_COMPROMISE) {
+        (void)key_policy_block(request->wfe->options.keys, request->certificate.spki_sha256);
     }
     request->wait = (struct revoker_wait){.done = listed, .ctx = request};
     revoker_submit(request->wfe->options.revoker, &request->wait);

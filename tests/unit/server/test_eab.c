@@ -4,6 +4,7 @@
 #include "common/json.h"
 #include "common/jws.h"
 #include "common/key.h"
+#include "server/store_memory.h"
 #include "tests/unit/common/suite.h"
 
 #define URL "https://localhost/new-account"
@@ -16,6 +17,7 @@ static struct eab_keys *keys;
 static EVP_PKEY *account;
 static char thumbprint[JWK_THUMBPRINT_SIZE];
 static struct err err;
+static struct eab_bound bound; /* of the last check */
 
 static void set_up(void) {
     err = (struct err){0};
@@ -37,7 +39,7 @@ static enum err_kind check_text(char *text) {
     struct err why = {0};
     ck_assert_ptr_nonnull(text);
     json_t *binding = json_loads(text, 0, NULL);
-    bool good = eab_check(keys, binding, URL, thumbprint, &why);
+    bool good = eab_check(keys, binding, URL, thumbprint, &bound, &why);
     ck_assert(good == (why.kind == ERR_NONE));
     json_decref(binding);
     free(text);
@@ -173,6 +175,45 @@ START_TEST(keys_are_given_as_kid_and_base64url) {
 }
 END_TEST
 
+START_TEST(keys_made_at_run_time_are_in_the_store_until_they_are_removed) {
+    set_up();
+    AUTO(store_close) struct store *store = store_memory_open(&err);
+
+    ck_assert(eab_keys_make(keys, store, "made", KEY_TEXT, 1, 5, &err));
+    ck_assert(!eab_keys_make(keys, store, "made", KEY_TEXT, 0, 5, &err)
+              && err.kind == ERR_CONFLICT);
+    err = (struct err){0};
+    ck_assert(!eab_keys_make(keys, store, "a b", KEY_TEXT, 0, 5, &err) && err.kind == ERR_INVALID);
+    err = (struct err){0};
+    ck_assert(!eab_keys_make(keys, store, "short", "AAAA", 0, 5, &err) && err.kind == ERR_INVALID);
+    err = (struct err){0};
+    eab_keys_free(keys);
+    keys = eab_keys_new(&err);
+    ck_assert(!eab_keys_any(keys) && eab_keys_load(keys, store, &err) && eab_keys_any(keys));
+    json_t *header = json_pack("{s:s,s:s}", "kid", "made", "url", URL);
+    ck_assert_int_eq(check_mac(mac_key, 32, header, account), ERR_NONE);
+    ck_assert_str_eq(bound.kid, "made");
+    ck_assert(bound.stored);
+    ck_assert(eab_keys_remove(keys, store, "made", &err) && !eab_keys_any(keys));
+    ck_assert(!eab_keys_remove(keys, store, "made", &err) && err.kind == ERR_NOT_FOUND);
+    err = (struct err){0};
+    ck_assert(eab_keys_load(keys, store, &err) && !eab_keys_any(keys));
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_options_key_is_not_removed_and_not_counted) {
+    set_up();
+    AUTO(store_close) struct store *store = store_memory_open(&err);
+
+    ck_assert(!eab_keys_remove(keys, store, "operator", &err) && err.kind == ERR_CONFLICT);
+    err = (struct err){0};
+    ck_assert_int_eq(check_mac(mac_key, 32, header_new(), account), ERR_NONE);
+    ck_assert(!bound.stored);
+    tear_down();
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_good_binding_passes,
                                   the_jwk_may_have_other_members_in_another_order,
@@ -181,6 +222,8 @@ int main(void) {
                                   another_key_inside_is_refused,
                                   only_a_mac_binds,
                                   an_unprotected_header_is_refused,
-                                  keys_are_given_as_kid_and_base64url};
+                                  keys_are_given_as_kid_and_base64url,
+                                  keys_made_at_run_time_are_in_the_store_until_they_are_removed,
+                                  an_options_key_is_not_removed_and_not_counted};
     return suite_run("server/eab", tests, COUNT(tests));
 }
