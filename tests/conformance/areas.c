@@ -3,8 +3,10 @@
 bool areas_load(const char *catalogue, struct spec_area *ret, size_t *ret_count, struct err *err) {
     /* clang-format off */
     static const struct spec_area *const areas[] = {
+        &case_certificate,
         &case_directory,
         &case_errors,
+        &case_finalize,
         &case_jws,
         &case_nonce,
         &case_transport,

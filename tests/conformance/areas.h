@@ -4,8 +4,10 @@
 
 #include "tests/conformance/spec.h"
 
+extern const struct spec_area case_certificate;
 extern const struct spec_area case_directory;
 extern const struct spec_area case_errors;
+extern const struct spec_area case_finalize;
 extern const struct spec_area case_jws;
 extern const struct spec_area case_nonce;
 extern const struct spec_area case_transport;

@@ -9,6 +9,7 @@ set -u
 configurations=(
   "default     |default      |"
   "eab-required|eab-required |--require-eab"
+  "alternates  |alternates   |--alternate-roots 2"
 )
 acmespec=$BUILD/tests/conformance/acmespec
 server=${SERVER:-$BUILD/server/nfacme-server}
