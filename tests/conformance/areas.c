@@ -12,13 +12,11 @@ bool areas_load(const char *catalogue, struct spec_area *ret, size_t *ret_count,
         &case_transport,
     };
     /* clang-format on */
-    (void)catalogue;
-    (void)err;
-    *ret_count = 0;
+    *ret_count = 1;
     for (size_t i = 0; i < COUNT(areas) && i < AREAS_MAX; i++) {
         ret[(*ret_count)++] = *areas[i];
     }
-    return true;
+    return case_jws_negative_load(catalogue, &ret[0], err);
 }
 
-void areas_unload(void) {}
+void areas_unload(void) { case_jws_negative_unload(); }

@@ -12,6 +12,11 @@ extern const struct spec_area case_jws;
 extern const struct spec_area case_nonce;
 extern const struct spec_area case_transport;
 
+/* Rows of a data file. */
+MUST_CHECK bool case_jws_negative_load(const char *catalogue, struct spec_area *ret,
+                                       struct err *err);
+void case_jws_negative_unload(void);
+
 #define AREAS_MAX 64
 /* All of them, those of data files too; ret[AREAS_MAX].  catalogue is where the data files are. */
 MUST_CHECK bool areas_load(const char *catalogue, struct spec_area *ret, size_t *ret_count,

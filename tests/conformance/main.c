@@ -1,4 +1,5 @@
 /* acmespec: an ACME server, case by case against RFC 8555 and its extensions. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,7 +88,7 @@ int main(int argc, char **argv) {
     if (outcome != CONFIG_RUN) {
         return outcome == CONFIG_EXIT_OK ? RUN_OK : RUN_USAGE;
     }
-    run_signals_block();
+    (void)signal(SIGPIPE, SIG_IGN);
     const char *mode = config_positional(config, 0);
     if (mode == NULL || strcmp(mode, "server") != 0) {
         (void)err_set(&err, ERR_CONFIG, "say what to test: acmespec server … (see --help)");

@@ -7,7 +7,7 @@ set -u
 
 # name | what cases may need of it ("default": all other cases) | options of the server
 configurations=(
-  "default     |default      |"
+  "default     |default      |--exclude 169.254.0.0/16"
   "eab-required|eab-required |--require-eab"
   "alternates  |alternates   |--alternate-roots 2"
 )

@@ -143,6 +143,20 @@ struct wire *wire_open(const struct wire_target *target, uint64_t deadline_us, s
     return TAKE(wire);
 }
 
+/* Has the server answered before it read everything?  What it says stays in the buffer. */
+static bool answered(struct wire *wire) {
+    char chunk[4096];
+    struct pollfd poller = {.fd = wire->fd, .events = POLLIN};
+
+    if (poll(&poller, 1, 0) <= 0) {
+        return wire->in.len > 0;
+    }
+    ERR_clear_error();
+    ssize_t got = wire->tls != NULL ? SSL_read(wire->tls, chunk, sizeof(chunk))
+                                    : recv(wire->fd, chunk, sizeof(chunk), 0);
+    return (got > 0 && buf_add(&wire->in, chunk, (size_t)got)) || wire->in.len > 0;
+}
+
 bool wire_send(struct wire *wire, const void *data, size_t len, uint64_t deadline_us,
                struct err *err) {
     const char *next = data;
@@ -150,6 +164,9 @@ bool wire_send(struct wire *wire, const void *data, size_t len, uint64_t deadlin
     while (len > 0) {
         size_t once = len < 16384 ? len : 16384;
         ssize_t sent;
+        if (answered(wire)) {
+            return err_set(err, ERR_UPSTREAM, "answered before everything was read");
+        }
         ERR_clear_error();
         if (wire->tls != NULL) {
             sent = SSL_write(wire->tls, next, (int)once);

@@ -32,6 +32,7 @@ SSL *wire_tls(struct wire *wire);
 /* The peer closed it, or said something nobody asked for. */
 bool wire_stale(struct wire *wire);
 
+/* ERR_UPSTREAM: an answer came first; wire_receive has it. */
 MUST_CHECK bool wire_send(struct wire *wire, const void *data, size_t len, uint64_t deadline_us,
                           struct err *err);
 
