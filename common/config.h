@@ -70,6 +70,8 @@ size_t config_count(const struct config *config, const char *path); /* of TEXTS 
 const char *config_text_at(const struct config *config, const char *path, size_t index);
 bool config_is_set(const struct config *config, const char *path); /* given, not a fallback */
 const char *config_positional(const struct config *config, size_t index); /* or NULL */
+/* "90d", "250ms", plain seconds; false when it is no duration. */
+bool config_parse_duration(const char *text, uint64_t *ret_us);
 /* "file:line: key" of a value, for errors found after reading. */
 void config_where(const struct config *config, const char *path, char *out, size_t size);
 /* The effective document as YAML. */

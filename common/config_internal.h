@@ -64,7 +64,6 @@ MUST_CHECK bool config_check(const struct config *config, struct err *err);
 bool config_parse_int(const char *text, int64_t *ret);
 bool config_parse_number(const char *text, double *ret);
 bool config_parse_bool(const char *text, bool *ret);
-bool config_parse_duration(const char *text, uint64_t *ret_us);
 /* ERR_CONFIG "file:line: key: what" or, for what came from the command line, "--option: what". */
 __attribute__((format(printf, 5, 6))) bool config_fail(const char *name,
                                                        const struct config_node *node,

@@ -5,6 +5,7 @@
 
 #include "common/health.h"
 #include "common/problem.h"
+#include "server/admin_faults.h"
 #include "server/admin_ari.h"
 
 struct admin {
@@ -46,6 +47,9 @@ static void add_metrics(void *ctx, struct buf *buf) {
     struct admin *admin = ctx;
 
     (void)meter_render(admin->options.meter, buf);
+    if (admin->options.faults != NULL) {
+        (void)faults_render(admin->options.faults, buf);
+    }
     (void)render_rooms(&admin->options, buf);
 }
 
@@ -87,6 +91,11 @@ static const struct admin_route {
     admin_handler *handler;
 } routes[] = {
     {HTTP_GET, "/ca", show_ca},
+    {HTTP_GET, "/faults", admin_faults_show},
+    {HTTP_POST, "/faults", admin_faults_add},
+    {HTTP_PUT, "/faults", admin_faults_replace},
+    {HTTP_DELETE, "/faults", admin_faults_clear},
+    {HTTP_DELETE, "/faults/{id}", admin_faults_remove},
     {HTTP_PUT, "/renewal-info", admin_renewal_info},
     {HTTP_GET, "/accounts/{id}", admin_account_show},
     {HTTP_POST, "/accounts/{id}/revoke", admin_account_revoke},

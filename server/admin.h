@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/route.h"
 #include "server/ca.h"
+#include "server/faults.h"
 #include "server/eab.h"
 #include "server/keyring.h"
 #include "server/meter.h"
@@ -20,6 +21,7 @@ struct admin;
 struct admin_options { /* all borrowed for the life */
     const char *listen;
     struct meter *meter;
+    struct faults *faults;
     struct nonce_pool *nonces;
     struct store *store;
     struct va *va;

@@ -40,6 +40,7 @@ struct options { /* texts are borrowed from config */
     const char *limits_help; /* a URL, or NULL */
     const char *trace, *events;
     struct clock clock;
+    uint64_t fault_seed;
     unsigned threads;
     unsigned connections_max, accounts_kept;
     const char *audit; /* a file, "none", or NULL: audit.jsonl in the state directory */

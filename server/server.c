@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "common/later.h"
 #include "common/log.h"
 #include "common/run.h"
 #include "server/admin.h"
@@ -38,6 +39,7 @@ struct server {
     struct terms *terms;
     struct throttle *throttle;
     struct meter *meter;
+    struct faults *faults;
     struct trace *trace;
     struct wfe *wfe;
     char *cert_pem, *key_pem;
@@ -209,11 +211,14 @@ static bool make_wfe(struct server *server, struct err *err) {
     const struct options *options = server->options;
 
     server->meter = meter_new(err);
+    server->faults = faults_new(options->fault_seed, err);
     server->nonces = nonce_pool_new(NONCE_WINDOW, err);
     server->keyring = keyring_new(server->store, options->accounts_kept, err);
     server->trace = trace_open("server", options->trace, options->events, err);
-    if (server->meter == NULL || server->nonces == NULL || server->keyring == NULL
-        || server->trace == NULL || !read_eab(server, err) || !make_rules(server, err)) {
+    if (server->meter == NULL || server->faults == NULL
+        || !faults_read_config(server->faults, options->config, err) || server->nonces == NULL
+        || server->keyring == NULL || server->trace == NULL || !read_eab(server, err)
+        || !make_rules(server, err)) {
         return false;
     }
     server->wfe = wfe_new(
@@ -234,6 +239,7 @@ static bool make_wfe(struct server *server, struct err *err) {
                               .names = options->names,
                               .meter = server->meter,
                               .audit = server->audit,
+                              .faults = server->faults,
                               .trace = server->trace,
                               .order_lifetime_us = options->order_lifetime_us,
                               .authz_reuse = options->authz_reuse,
@@ -269,6 +275,7 @@ static bool listen_all(struct server *server, struct err *err) {
     }
     server->admin = admin_start(&(struct admin_options){.listen = options->admin,
                                                         .meter = server->meter,
+                                                        .faults = server->faults,
                                                         .nonces = server->nonces,
                                                         .store = server->store,
                                                         .va = server->va,
@@ -325,6 +332,9 @@ void server_stop(struct server *server) {
     }
     admin_stop(server->admin);
     housekeeper_stop(server->housekeeper);
+    if (server->faults != NULL) {
+        later_stop(faults_later(server->faults));
+    }
     va_free(server->va);
     store_stop(server->store);
     revoker_free(server->revoker);
@@ -335,6 +345,7 @@ void server_stop(struct server *server) {
     audit_close(server->audit);
     trace_close(server->trace);
     meter_free(server->meter);
+    faults_free(server->faults);
     eab_keys_free(server->eab);
     key_policy_free(server->keys);
     terms_free(server->terms);

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/log.h"
 #include "server/finalizing.h"
+#include "server/wfe_faults.h"
 #include "server/wfe_request.h"
 
 #define ALLOW_SIZE 32
@@ -274,6 +275,9 @@ static bool serve(struct request *request) {
     if (post
         && (!wfe_admit_address(request) || !pass_gate(request, route)
             || !wfe_admit_terms(request))) {
+        return true;
+    }
+    if (faults_on(request->wfe->options.faults) && wfe_fault_before(request)) {
         return true;
     }
     return route->handler(request);

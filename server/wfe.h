@@ -13,6 +13,7 @@
 #include "server/audit.h"
 #include "server/ca.h"
 #include "server/eab.h"
+#include "server/faults.h"
 #include "server/gate.h"
 #include "server/key_policy.h"
 #include "server/meter.h"
@@ -42,6 +43,7 @@ struct wfe_options { /* all borrowed for the life */
     const char *const *names;          /* of our certificate, NULL-terminated, lower case */
     struct meter *meter;
     struct audit *audit; /* or NULL */
+    struct faults *faults; /* or NULL */
     struct trace *trace; /* or NULL */
     uint64_t order_lifetime_us;
     uint64_t authz_lifetime_us; /* once valid; a token's end comes first */

@@ -53,6 +53,11 @@ json_t *wfe_order_json(const struct request *request, const struct order *order)
     enum order_status status = order_status_at(order, request_now_us(request));
     json_t *object = json_object(), *authzs = json_array();
 
+    if (status == ORDER_VALID
+        && faults_stuck(request->wfe->options.faults, order->id, request_now_us(request))) {
+        status = ORDER_PROCESSING;
+        httpd_header_add(request->exchange, "Retry-After", "1"); /* 7.4 */
+    }
     for (unsigned i = 0; i < order->count; i++) {
         if (!listed(order, i)) {
             (void)json_array_append_new(authzs,

@@ -9,6 +9,7 @@
 #include "common/acme.h"
 #include "common/log.h"
 #include "common/problem.h"
+#include "server/wfe_faults.h"
 
 #define URL_MAX 512
 #define JSON_TYPE "application/json"
@@ -69,6 +70,7 @@ static void request_free(struct request *request) {
     free(request->text);
     free(request->instance);
     free(request->body);
+    free(request->fault);
     free(request);
 }
 
@@ -212,7 +214,7 @@ static void render_problem(struct request *request) {
     if (retry_after_s == 0 && request->err.kind == ERR_OVERLOAD) {
         retry_after_s = 1;
     }
-    if (retry_after_s != 0) {
+    if (retry_after_s != 0 && (request->fault == NULL || request->fault->retry_after_s == 0)) {
         (void)snprintf(seconds, sizeof(seconds), "%u", retry_after_s);
         httpd_header_add(request->exchange, "Retry-After", seconds);
     }
@@ -289,6 +291,9 @@ void request_finish(struct request *request) {
     if (request->err.kind != ERR_NONE) {
         render_problem(request);
     }
+    if (request->fault != NULL) {
+        wfe_fault_dress(request);
+    }
     add_headers(request);
     uint64_t end_us = clock_wall_us();
     if (request->err.kind != ERR_NONE && wfe->options.audit != NULL) {
@@ -296,8 +301,12 @@ void request_finish(struct request *request) {
                       httpd_peer_address(request->exchange), &request->err);
     }
     meter_request(wfe->options.meter, request->operation, request->err.kind != ERR_NONE);
-    httpd_answer(request->exchange, request->status, request->type, TAKE(request->body),
-                 request->body_len);
+    if (request->fault != NULL) {
+        wfe_fault_send(request);
+    } else {
+        httpd_answer(request->exchange, request->status, request->type, TAKE(request->body),
+                     request->body_len);
+    }
     write_log(request, end_us - start_us);
     if (request->trace.sampled && wfe->options.trace != NULL) {
         write_span(request, start_us, end_us);

@@ -29,6 +29,7 @@ struct request {
     struct gate_pass pass;
     bool deactivated; /* the refusal is 401, RFC 8555 7.3.6 */
     bool nonce;       /* the answer carries one */
+    struct fault_action *fault; /* what rules want done with it; or NULL */
     char *instance;   /* of a userActionRequired: the terms of service; else NULL */
     struct trace_context trace;
     uint8_t parent[8];
