@@ -138,9 +138,56 @@ START_TEST(of_concurrent_finalizes_one_issues) {
 }
 END_TEST
 
+/* Section 7.4.2: S-7.4.2-01 to -05. */
+START_TEST(alternate_chains_are_linked_and_lead_to_roots_of_their_own) {
+    static const char *const more[] = {"ca.alternates=2", NULL};
+    char url[256], path[300], link[320];
+    struct err err = {0};
+
+    bed_start(&bed, more);
+    struct actor actor = bed_account(&bed), other = bed_account(&bed);
+    bed_enrol(&bed, &actor, NULL, url);
+    struct answer first = bed_post(&bed, &actor, url, NULL);
+    ck_answer(first, 200, "");
+    ck_assert_str_eq(first.type, ACME_CHAIN_TYPE);
+    for (unsigned n = 1; n <= 2; n++) {
+        (void)snprintf(path, sizeof(path), "%s/%u", url, n);
+        (void)snprintf(link, sizeof(link), "<%s>;rel=\"alternate\"", path);
+        ck_assert_msg(strstr(first.links, link) != NULL, "%s", first.links);
+        struct answer answer = bed_post(&bed, &actor, path, NULL);
+        ck_answer(answer, 200, "");
+        ck_assert_str_eq(answer.type, ACME_CHAIN_TYPE);
+        (void)snprintf(link, sizeof(link), "<%s>;rel=\"alternate\"", url);
+        ck_assert_ptr_nonnull(strstr(answer.links, link));
+        ck_assert_int_eq(strncmp(answer.body, first.body, 500), 0);
+        ck_assert_str_ne(answer.body, first.body);
+        char root[160];
+        (void)snprintf(root, sizeof(root), "%s/state/alternate-%u.pem", bed.folder, n);
+        AUTO(chain_free) X509_CHAIN *anchors = x509_chain_read_file(root, &err);
+        ck_good(anchors != NULL);
+        AUTO(X509_STORE_free) X509_STORE *trust = x509_trust(anchors, &err);
+        AUTO(chain_free)
+        X509_CHAIN *chain = x509_chain_read(answer.body, strlen(answer.body), &err);
+        ck_good(
+            x509_verify(chain, trust, X509_PURPOSE_ANY, (int64_t)(BED_TIME_US / 1000000), &err));
+        answer_done(&answer);
+        bed_expect(&bed, &other, path, NULL, 404, "malformed");
+    }
+    for (const char *const *at = (const char *const[]){"0", "3", "11", "x", NULL}; *at; at++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", url, *at);
+        bed_expect(&bed, &actor, path, NULL, 404, "malformed");
+    }
+    answer_done(&first);
+    actor_done(&actor);
+    actor_done(&other);
+    bed_stop(&bed);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {
         finalize_waits_for_ready_and_happens_once, a_bad_csr_leaves_the_order_ready,
-        a_certificate_is_its_accounts_only, of_concurrent_finalizes_one_issues};
+        a_certificate_is_its_accounts_only, of_concurrent_finalizes_one_issues,
+        alternate_chains_are_linked_and_lead_to_roots_of_their_own};
     return suite_run("server/wfe_cert", tests, COUNT(tests));
 }

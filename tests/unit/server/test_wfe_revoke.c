@@ -84,6 +84,26 @@ START_TEST(an_unrelated_account_revokes_only_with_all_the_names) {
 }
 END_TEST
 
+/* The certificate's key may be of any kind. */
+START_TEST(keys_of_every_kind_revoke_their_certificate) {
+    static const enum key_type types[] = {KEY_P256, KEY_P384, KEY_RSA2048, KEY_ED25519};
+
+    bed_start(&bed, NULL);
+    struct actor actor = bed_account(&bed);
+    for (unsigned i = 0; i < COUNT(types); i++) {
+        char url[256];
+        struct err err = {0};
+        AUTO(EVP_PKEY_free) EVP_PKEY *key = key_generate(types[i], &err);
+        struct actor owner = by_key(key);
+        bed_enrol(&bed, &actor, key, url);
+        AUTO(free) char *payload = revocation(&actor, url, -1);
+        bed_expect(&bed, &owner, "/revoke-cert", payload, 200, "");
+    }
+    actor_done(&actor);
+    bed_stop(&bed);
+}
+END_TEST
+
 START_TEST(bad_revocations_change_nothing) {
     static const char *const malformed[] = {"{}", "{\"certificate\":5}", "{\"certificate\":\"xx\"}",
                                             "{\"certificate\":\"\"}",
@@ -163,6 +183,7 @@ int main(void) {
                                   the_certificates_own_key_revokes_it,
                                   an_unrelated_account_revokes_only_with_all_the_names,
                                   bad_revocations_change_nothing,
+                                  keys_of_every_kind_revoke_their_certificate,
                                   a_forged_certificate_does_not_revoke_the_real_one,
                                   a_certificate_of_another_ca_is_not_ours};
     return suite_run("server/wfe_revoke", tests, COUNT(tests));
