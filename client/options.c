@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/directory.h"
+#include "client/solver.h"
 #include "common/b64.h"
 #include "common/buf.h"
 #include "common/file.h"
@@ -88,7 +89,7 @@ static bool read_challenges(struct options *options, struct err *err) {
         }
         enum acme_challenge_type type = ACME_CHALLENGE__COUNT;
         if (options->challenges_count == ACME_CHALLENGE__COUNT
-            || !acme_challenge_parse(name, &type)) {
+            || !acme_challenge_parse(name, &type) || solver_of(type) == NULL) {
             return fail(options, "challenge", err, "not a list of known challenge types");
         }
         options->challenges[options->challenges_count++] = type;

@@ -1,6 +1,5 @@
 #include "client/solver.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,16 +15,17 @@ static const struct solver *const solvers_known[] = {
     [ACME_CHALLENGE_HTTP01] = &solver_http01_row,
     [ACME_CHALLENGE_TKAUTH01] = &solver_tkauth01_row,
 };
-static_assert(COUNT(solvers_known) == ACME_CHALLENGE__COUNT, "a challenge type has no solver");
 
-const struct solver *solver_of(enum acme_challenge_type type) { return solvers_known[type]; }
+const struct solver *solver_of(enum acme_challenge_type type) {
+    return (unsigned)type < COUNT(solvers_known) ? solvers_known[type] : NULL;
+}
 
 /* The row of preference index, if it is configured and proves that kind of name. */
 static const struct solver *solver_at(const struct solvers *solvers, unsigned index,
                                       enum acme_identifier_type type) {
     const struct solver *solver = solver_of(solvers->order[index]);
 
-    return solver->identifier == type && solver->configured(solvers) ? solver : NULL;
+    return solver != NULL && solver->identifier == type && solver->configured(solvers) ? solver : NULL;
 }
 
 bool solver_for(const struct solvers *solvers, enum acme_identifier_type type) {

@@ -48,7 +48,7 @@ struct solver {
     void (*withdraw)(const struct solvers *solvers, struct solver_task *task);
 };
 
-/* The row of a challenge type; never NULL. */
+/* The row of a challenge type; NULL: this client cannot do it. */
 const struct solver *solver_of(enum acme_challenge_type type);
 
 /* A configured solver proves names of that type. */

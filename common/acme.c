@@ -1,7 +1,9 @@
 #include "common/acme.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -11,10 +13,12 @@
 static const char *const identifier_names[] = {
     [ACME_ID_DNS]         = "dns",
     [ACME_ID_NF_INSTANCE] = "NfInstanceId",
+    [ACME_ID_IP]          = "ip",
 };
 static const char *const challenge_names[] = {
-    [ACME_CHALLENGE_HTTP01]   = "http-01",
-    [ACME_CHALLENGE_TKAUTH01] = "tkauth-01",
+    [ACME_CHALLENGE_HTTP01]    = "http-01",
+    [ACME_CHALLENGE_TKAUTH01]  = "tkauth-01",
+    [ACME_CHALLENGE_TLSALPN01] = "tls-alpn-01",
 };
 static const char *const account_statuses[] = {
     [ACCOUNT_VALID]       = "valid",
@@ -209,5 +213,32 @@ bool acme_dns_canonical(const char *text, char ret[ACME_ID_VALUE_MAX + 1]) {
     for (size_t i = 0; i <= at; i++) {
         ret[i] = lower(text[i]);
     }
+    return true;
+}
+
+/* glibc's inet_ntop writes RFC 5952, save that it shows ::a.b.c.d for the deprecated
+ * IPv4-compatible addresses, whose last 32 bits are hexadecimal there. */
+static void ip6_text(const unsigned char octets[16], char ret[ACME_IP_SIZE]) {
+    static const unsigned char zero[12] = {0};
+    const unsigned high = (unsigned)octets[12] << 8 | octets[13];
+    const unsigned low = (unsigned)octets[14] << 8 | octets[15];
+
+    if (memcmp(octets, zero, sizeof(zero)) == 0 && high != 0) {
+        (void)snprintf(ret, ACME_IP_SIZE, "::%x:%x", high, low);
+    } else {
+        (void)inet_ntop(AF_INET6, octets, ret, ACME_IP_SIZE);
+    }
+}
+
+bool acme_ip_canonical(const char *text, char ret[ACME_IP_SIZE]) {
+    unsigned char octets[16];
+
+    if (inet_pton(AF_INET, text, octets) == 1) { /* takes no leading zeros, no missing parts */
+        return inet_ntop(AF_INET, octets, ret, ACME_IP_SIZE) != NULL;
+    }
+    if (inet_pton(AF_INET6, text, octets) != 1) { /* takes no zone, no brackets */
+        return false;
+    }
+    ip6_text(octets, ret);
     return true;
 }

@@ -9,9 +9,16 @@
 #define ACME_PROBLEM_TYPE "application/problem+json"
 #define ACME_CHAIN_TYPE "application/pem-certificate-chain"
 
-enum acme_identifier_type { ACME_ID_DNS, ACME_ID_NF_INSTANCE, ACME_ID__COUNT };
+/* Stored as numbers: new ones at the end. */
+enum acme_identifier_type {
+    ACME_ID_DNS,
+    ACME_ID_NF_INSTANCE, /* TS 33.310 Annex J */
+    ACME_ID_IP,          /* RFC 8738 */
+    ACME_ID__COUNT
+};
 #define ACME_ID_VALUE_MAX 253
-/* One identifier, in canonical form: dns lower case, NfInstanceId lower-case UUID version 4. */
+/* One identifier, in canonical form: dns lower case, NfInstanceId lower-case UUID version 4, ip
+ * dotted decimal or RFC 5952. */
 struct acme_identifier {
     enum acme_identifier_type type;
     char value[ACME_ID_VALUE_MAX + 1];
@@ -19,7 +26,8 @@ struct acme_identifier {
 
 enum acme_challenge_type {
     ACME_CHALLENGE_HTTP01,
-    ACME_CHALLENGE_TKAUTH01, /* RFC 9447, tkauth-type atc */
+    ACME_CHALLENGE_TKAUTH01,  /* RFC 9447, tkauth-type atc */
+    ACME_CHALLENGE_TLSALPN01, /* RFC 8737 */
     ACME_CHALLENGE__COUNT
 };
 
@@ -51,7 +59,7 @@ enum challenge_status {
 };
 
 /* Wire names; value in range. */
-const char *acme_identifier_name(enum acme_identifier_type type); /* "dns", "NfInstanceId" */
+const char *acme_identifier_name(enum acme_identifier_type type); /* "dns", "NfInstanceId", "ip" */
 const char *acme_challenge_name(enum acme_challenge_type type);   /* "http-01", "tkauth-01" */
 const char *account_status_name(enum account_status status);
 const char *order_status_name(enum order_status status);
@@ -70,3 +78,6 @@ bool challenge_status_parse(const char *name, enum challenge_status *ret);
 bool acme_uuid_canonical(const char *text, char ret[37]); /* UUID version 4, any case, TS 29.571 */
 bool acme_dns_canonical(const char *text,
                         char ret[ACME_ID_VALUE_MAX + 1]); /* LDH labels, 2+, no wildcard */
+/* Dotted decimal without leading zeros (RFC 1123 2.1), or IPv6 in any spelling, without a zone. */
+#define ACME_IP_SIZE 46
+bool acme_ip_canonical(const char *text, char ret[ACME_IP_SIZE]);

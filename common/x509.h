@@ -11,6 +11,7 @@
 #include "common/ossl.h"
 
 #define X509_DNS_MAX 8
+#define X509_IP_MAX 8
 #define X509_SERIAL_SIZE 41 /* 20 octets in hex and the NUL */
 
 enum x509_eku {
@@ -29,7 +30,9 @@ struct x509_names {
     char uuid[37]; /* of URI:urn:uuid:…, lower case; "" = none */
     unsigned dns_count;
     char dns[X509_DNS_MAX][254]; /* lower case */
-    unsigned others; /* entries of any other kind, a second UUID, dns beyond the array */
+    unsigned ip_count;
+    char ip[X509_IP_MAX][46]; /* as acme_ip_canonical writes them */
+    unsigned others; /* entries of any other kind, a second UUID, what is beyond the arrays */
 };
 
 /* A certificate, read once.  x509_cert_done frees what it owns. */

@@ -1,8 +1,11 @@
 #include "common/x509_parts.h"
 
+#include <arpa/inet.h>
 #include <openssl/objects.h>
 #include <pthread.h>
 #include <string.h>
+
+#include "common/acme.h"
 
 #define UUID_LEN 36
 
@@ -85,6 +88,19 @@ static bool uri_add(struct x509_names *names, struct der text) {
     return text.len > 0;
 }
 
+/* An iPAddress is 4 or 16 octets; of other lengths it names nothing we know. */
+static void ip_add(struct x509_names *names, struct der octets) {
+    char text[INET6_ADDRSTRLEN];
+    int family = octets.len == 4 ? AF_INET : octets.len == 16 ? AF_INET6 : AF_UNSPEC;
+
+    if (names->ip_count == X509_IP_MAX || inet_ntop(family, octets.at, text, sizeof text) == NULL
+        || !acme_ip_canonical(text, names->ip[names->ip_count])) {
+        names->others++;
+    } else {
+        names->ip_count++;
+    }
+}
+
 /* GeneralNames, RFC 5280 section 4.2.1.6. */
 static bool read_names(struct x509_parts *parts, struct der value) {
     struct der list = {0}, name = {0};
@@ -105,6 +121,8 @@ static bool read_names(struct x509_parts *parts, struct der value) {
             if (!uri_add(&parts->names, name)) {
                 return false;
             }
+        } else if (tag == 0x87) {
+            ip_add(&parts->names, name);
         } else if ((tag & 0xC0) == 0x80 && (tag & 0x1F) <= 8) {
             parts->names.others++;
         } else {

@@ -64,6 +64,9 @@ bool x509_put_names(const struct x509_names *names, const char *const *ips, stru
     for (unsigned i = 0; names != NULL && i < names->dns_count; i++) {
         ok = ok && x509_put_text(out, 0x82, names->dns[i]);
     }
+    for (unsigned i = 0; names != NULL && i < names->ip_count; i++) {
+        ok = ok && add_ip(out, names->ip[i]);
+    }
     for (; ips != NULL && *ips != NULL; ips++) {
         ok = ok && add_ip(out, *ips);
     }

@@ -44,8 +44,9 @@ static const struct {
 };
 
 static const unsigned offers[] = {
-    [ACME_ID_DNS]         = 1U << ACME_CHALLENGE_HTTP01,
+    [ACME_ID_DNS]         = 1U << ACME_CHALLENGE_HTTP01 | 1U << ACME_CHALLENGE_TLSALPN01,
     [ACME_ID_NF_INSTANCE] = 1U << ACME_CHALLENGE_TKAUTH01, /* TS 33.310 Annex J */
+    [ACME_ID_IP]          = 1U << ACME_CHALLENGE_HTTP01 | 1U << ACME_CHALLENGE_TLSALPN01, /* RFC 8738 7 */
 };
 /* clang-format on */
 static_assert(COUNT(offers) == ACME_ID__COUNT, "every identifier type can be proved");

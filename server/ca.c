@@ -279,6 +279,11 @@ static bool names_of(const struct ca_request *request, struct x509_names *ret, s
         const struct acme_identifier *identifier = &request->identifiers[i];
         if (identifier->type == ACME_ID_NF_INSTANCE) {
             memcpy(ret->uuid, identifier->value, sizeof ret->uuid);
+        } else if (identifier->type == ACME_ID_IP) {
+            if (ret->ip_count == X509_IP_MAX) {
+                return err_set(err, ERR_BAD_CSR, "at most %d addresses", X509_IP_MAX);
+            }
+            memcpy(ret->ip[ret->ip_count++], identifier->value, sizeof ret->ip[0]);
         } else if (!dns_add(ret, identifier->value, err)) {
             return false;
         }

@@ -4,10 +4,25 @@
 
 #include "server/ca.h"
 
-static bool ordered_dns(const struct ca_request *request, const char *name) {
+static bool ordered(const struct ca_request *request, enum acme_identifier_type type,
+                    const char *value) {
     for (unsigned i = 0; i < request->identifier_count; i++) {
-        if (request->identifiers[i].type == ACME_ID_DNS
-            && strcasecmp(request->identifiers[i].value, name) == 0) {
+        if (request->identifiers[i].type == type
+            && strcasecmp(request->identifiers[i].value, value) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ordered_dns(const struct ca_request *request, const char *name) {
+    return ordered(request, ACME_ID_DNS, name);
+}
+
+/* RFC 8738 3: as iPAddress; a common name or a dNSName that reads like it does not count. */
+static bool asked_ip(const struct x509_csr *csr, const char *address) {
+    for (unsigned i = 0; i < csr->names.ip_count; i++) {
+        if (strcmp(csr->names.ip[i], address) == 0) {
             return true;
         }
     }
@@ -32,6 +47,12 @@ static bool nothing_missing(const struct ca_request *request, struct err *err) {
         if (identifier->type == ACME_ID_DNS) {
             if (!asked_dns(csr, identifier->value)) {
                 return err_set(err, ERR_BAD_CSR, "the order has the name %.100s, the CSR lacks it",
+                               identifier->value);
+            }
+        } else if (identifier->type == ACME_ID_IP) {
+            if (!asked_ip(csr, identifier->value)) {
+                return err_set(err, ERR_BAD_CSR,
+                               "the order has the address %s, the CSR lacks it as iPAddress",
                                identifier->value);
             }
         } else if (csr->names.uuid[0] == '\0') {
@@ -61,8 +82,8 @@ static bool nothing_extra(const struct ca_request *request, struct err *err) {
     if (csr->names.others > 0) {
         return err_set(err, ERR_BAD_CSR,
                        "the CSR's subjectAltName holds something that is neither one urn:uuid URI "
-                       "nor one of up to %d dns names",
-                       X509_DNS_MAX);
+                       "nor one of up to %d dns names and %d addresses",
+                       X509_DNS_MAX, X509_IP_MAX);
     }
     if (csr->names.uuid[0] != '\0' && !order_has_nf(request)) {
         return err_set(err, ERR_BAD_CSR, "the CSR asks for NF instance %s, the order is for none",
@@ -74,7 +95,14 @@ static bool nothing_extra(const struct ca_request *request, struct err *err) {
                            csr->names.dns[i]);
         }
     }
-    if (csr->common_name[0] != '\0' && !ordered_dns(request, csr->common_name)) {
+    for (unsigned i = 0; i < csr->names.ip_count; i++) {
+        if (!ordered(request, ACME_ID_IP, csr->names.ip[i])) {
+            return err_set(err, ERR_BAD_CSR, "the CSR asks for the address %s, the order does not",
+                           csr->names.ip[i]);
+        }
+    }
+    if (csr->common_name[0] != '\0' && !ordered_dns(request, csr->common_name)
+        && !ordered(request, ACME_ID_IP, csr->common_name)) {
         return err_set(err, ERR_BAD_CSR, "the CSR's common name %.100s is not a name of the order",
                        csr->common_name);
     }

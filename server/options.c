@@ -7,6 +7,7 @@
 
 #include "common/acme.h"
 #include "common/log.h"
+#include "server/cidr.h"
 #include "server/ca_engine.h"
 #include "server/terms.h"
 
@@ -34,6 +35,11 @@ static const struct config_key keys[] = {
     {.path = "ca.alternates", .type = CONFIG_INT, .fallback = "0", .max = 3, .option = "--alternate-roots", .argument = "N", .help = "Further roots that cross-sign the issuing CA, for alternate chains."},
     {.path = "validation", .type = CONFIG_SECTION, .help = "How challenges are validated."},
     {.path = "validation.http01_port", .type = CONFIG_INT, .fallback = "80", .min = 1, .max = 65535, .option = "--http01-port", .argument = "N", .help = "Fetch http-01 answers from this port."},
+    {.path = "validation.tlsalpn01_port", .type = CONFIG_INT, .fallback = "443", .min = 1, .max = 65535, .option = "--tlsalpn01-port", .argument = "N", .help = "Connect to this port for tls-alpn-01."},
+    {.path = "validation.exclude", .type = CONFIG_TEXTS, .option = "--exclude", .argument = "CIDR", .help = "Never connect to addresses of this range for http-01 or tls-alpn-01."},
+    {.path = "validation.retries", .type = CONFIG_INT, .fallback = "0", .max = 100, .help = "Further attempts after one that failed, before the challenge is invalid."},
+    {.path = "validation.retry_interval", .type = CONFIG_DURATION, .fallback = "5s", .min = 0.1, .max = 86400, .help = "Between two attempts; a client may ask for the next one at once."},
+    {.path = "validation.history", .type = CONFIG_INT, .fallback = "1024", .max = 1e6, .help = "Identifiers whose last 16 queries the admin listener shows; 0: none."},
     {.path = "validation.resolver", .type = CONFIG_TEXT, .option = "--resolver", .argument = "ADDR:PORT", .help = "Ask this DNS server instead of the system's."},
     {.path = "validation.resolve_to", .type = CONFIG_TEXT, .option = "--resolve-to", .argument = "ADDR", .help = "Every name is at this address (beds without DNS)."},
     {.path = "validation.token_authority", .type = CONFIG_TEXT, .option = "--token-authority", .argument = "PEM", .help = "Certificate of the Token Authority whose tokens prove an NfInstanceId (tkauth-01)."},
@@ -266,6 +272,22 @@ static bool read_accounts(struct options *options, struct err *err) {
     return read_urls(options, err);
 }
 
+static bool read_excluded(struct options *options, struct err *err) {
+    const size_t count = config_count(options->config, "validation.exclude");
+    struct cidr ignored;
+
+    if (count > VA_EXCLUDE_MAX) {
+        return fail(options, "validation.exclude", err, "at most 64 ranges");
+    }
+    for (size_t i = 0; i < count; i++) {
+        options->exclude[i] = config_text_at(options->config, "validation.exclude", i);
+        if (!cidr_parse(options->exclude[i], &ignored)) {
+            return fail(options, "validation.exclude", err, "not an address or ADDR/BITS");
+        }
+    }
+    return true;
+}
+
 static void read_log(const char *name) {
     enum log_level level = LOG_INFO;
 
@@ -283,6 +305,10 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .memory = strcmp(config_text(config, "store"), "memory") == 0,
         .token_authority = config_text(config, "validation.token_authority"),
         .http01_port = (unsigned)config_int(config, "validation.http01_port"),
+        .tlsalpn01_port = (unsigned)config_int(config, "validation.tlsalpn01_port"),
+        .retries = (unsigned)config_int(config, "validation.retries"),
+        .retry_interval_us = config_duration_us(config, "validation.retry_interval"),
+        .history = (unsigned)config_int(config, "validation.history"),
         .resolver = config_text(config, "validation.resolver"),
         .resolve_to = config_text(config, "validation.resolve_to"),
         .require_eab = config_bool(config, "eab.required"),
@@ -309,5 +335,5 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .ocsp_lifetime_us = config_duration_us(config, "lifetimes.ocsp"),
     };
     read_log(config_text(config, "log"));
-    return read_names(ret, err) && read_accounts(ret, err) && read_ca(ret, err);
+    return read_names(ret, err) && read_excluded(ret, err) && read_accounts(ret, err) && read_ca(ret, err);
 }

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/key.h"
+#include "server/va.h"
 #include "server/throttle.h"
 
 #define OPTIONS_CAA_MAX 16
@@ -29,7 +30,10 @@ struct options { /* texts are borrowed from config */
     const char *import_cert, *import_key; /* or both NULL */
     unsigned alternates;
     const char *token_authority; /* a PEM file; or NULL */
-    unsigned http01_port;
+    unsigned http01_port, tlsalpn01_port;
+    const char *exclude[VA_EXCLUDE_MAX + 1]; /* CIDRs; NULL-ended */
+    unsigned retries, history;
+    uint64_t retry_interval_us;
     const char *resolver, *resolve_to;
     bool require_eab;
     const char *terms;                               /* URL of the terms of service; or NULL */

@@ -67,6 +67,20 @@ bool policy_contact(const json_t *contact, struct err *err) {
     return true;
 }
 
+static bool canonical(const char *text, struct acme_identifier *ret) {
+    switch (ret->type) {
+    case ACME_ID_DNS:
+        return names_dns(text, ret->value);
+    case ACME_ID_NF_INSTANCE:
+        return acme_uuid_canonical(text, ret->value);
+    case ACME_ID_IP:
+        return acme_ip_canonical(text, ret->value);
+    case ACME_ID__COUNT:
+        break;
+    }
+    return false;
+}
+
 bool policy_identifier(const json_t *entry, struct acme_identifier *ret, struct err *err) {
     const char *type = json_string_value(json_object_get(entry, "type"));
     const json_t *value = json_object_get(entry, "value");
@@ -79,9 +93,11 @@ bool policy_identifier(const json_t *entry, struct acme_identifier *ret, struct 
         return err_set(err, ERR_UNSUPPORTED_IDENTIFIER,
                        "identifiers of type %.40s are not supported", type);
     }
-    bool good = strlen(text) == json_string_length(value)
-                && (ret->type == ACME_ID_DNS ? names_dns(text, ret->value)
-                                             : acme_uuid_canonical(text, ret->value));
+    bool good = strlen(text) == json_string_length(value) && canonical(text, ret);
+    if (!good && ret->type == ACME_ID_IP) { /* RFC 8738 3: it is no address at all */
+        return err_set(err, ERR_MALFORMED, "\"%.100s\" is no address in dotted decimal or RFC 5952",
+                       text);
+    }
     return good
            || err_set(err, ERR_REJECTED_IDENTIFIER, "\"%.100s\" is not acceptable as %s", text,
                       type);

@@ -24,7 +24,7 @@ const struct profile profiles[] = {
      "NF type SEPP, at most 365 days", X509_EKU_HTTP_ENCRYPT, true, false, 365 * DAY_S, false, "SEPP"},
     {"nf-oauth-signing", "signs OAuth 2.0 access tokens (RFC 9509): NfInstanceId alone, NF type "
      "NRF, at most 365 days", X509_EKU_OAUTH_SIGNING, true, false, 365 * DAY_S, false, "NRF"},
-    {"tls-server", "any TLS server: serverAuth, dns alone, at most 90 days",
+    {"tls-server", "any TLS server: serverAuth, dns or ip alone, at most 90 days",
      X509_EKU_SERVER, false, true, 90 * DAY_S, false, NULL},
     {NULL, NULL, 0, false, false, 0, false, NULL},
 };
@@ -52,7 +52,7 @@ static bool any_of(enum acme_identifier_type type, const struct acme_identifier 
 const struct profile *profile_choose(const char *name, const struct acme_identifier *identifiers,
                                      unsigned count, struct err *err) {
     bool nf = any_of(ACME_ID_NF_INSTANCE, identifiers, count);
-    bool dns = any_of(ACME_ID_DNS, identifiers, count);
+    bool dns = any_of(ACME_ID_DNS, identifiers, count) || any_of(ACME_ID_IP, identifiers, count);
 
     if (name == NULL) {
         name = !nf ? "tls-server" : dns ? "nf-both" : "nf-client";
@@ -73,7 +73,7 @@ const struct profile *profile_choose(const char *name, const struct acme_identif
         return NULL;
     }
     if (dns && !profile->dns_allowed) {
-        (void)err_set(err, ERR_INVALID_PROFILE, "profile %s takes no dns identifier",
+        (void)err_set(err, ERR_INVALID_PROFILE, "profile %s takes no dns or ip identifier",
                       profile->name);
         return NULL;
     }

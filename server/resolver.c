@@ -159,11 +159,16 @@ void resolver_free(struct resolver *resolver) {
 }
 
 static void answer_fill(const struct ares_addrinfo *result, struct resolver_answer *ret) {
-    for (const struct ares_addrinfo_node *node = result->nodes;
-         node != NULL && ret->count < RESOLVER_ADDRESSES_MAX; node = node->ai_next) {
-        if (getnameinfo(node->ai_addr, node->ai_addrlen, ret->address[ret->count],
-                        RESOLVER_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST)
-            == 0) {
+    unsigned ip6 = 0, ip4 = 0;
+
+    for (const struct ares_addrinfo_node *node = result->nodes; node != NULL;
+         node = node->ai_next) {
+        unsigned *count = node->ai_family == AF_INET6 ? &ip6 : &ip4;
+        if (*count < RESOLVER_FAMILY_MAX
+            && getnameinfo(node->ai_addr, node->ai_addrlen, ret->address[ret->count],
+                           RESOLVER_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST)
+                   == 0) {
+            (*count)++;
             ret->count++;
         }
     }

@@ -4,7 +4,8 @@
 #include "common/err.h"
 #include "common/loop.h"
 
-#define RESOLVER_ADDRESSES_MAX 4
+#define RESOLVER_FAMILY_MAX 4 /* addresses of each family */
+#define RESOLVER_ADDRESSES_MAX (2 * RESOLVER_FAMILY_MAX)
 #define RESOLVER_ADDRESS_SIZE 46
 
 struct resolver;

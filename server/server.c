@@ -12,6 +12,7 @@
 #include "server/audit.h"
 #include "server/ca.h"
 #include "server/housekeeper.h"
+#include "server/history.h"
 #include "server/pki.h"
 #include "server/status.h"
 #include "server/store_memory.h"
@@ -31,6 +32,7 @@ struct server {
     struct status *status;
     struct revoker *revoker;
     X509_CHAIN *token_authority;
+    struct history *history; /* NULL = not kept */
     struct va *va;
     struct nonce_pool *nonces;
     struct keyring *keyring;
@@ -167,9 +169,23 @@ static bool start_va(struct server *server, struct err *err) {
             return false;
         }
     }
+    if (options->history > 0) {
+        server->history = history_new(options->history, err);
+        if (server->history == NULL) {
+            return false;
+        }
+    }
     server->va = va_new(&(struct va_options){.clock = &options->clock,
                                              .token_authority = server->token_authority,
                                              .http01_port = options->http01_port,
+                                             .tlsalpn01_port = options->tlsalpn01_port,
+                                             .exclude = options->exclude,
+                                             .retries = options->retries,
+                                             .retry_interval_us = clock_real_delay_us(
+                                                 &options->clock, options->retry_interval_us),
+                                             .observer = {server->history == NULL ? NULL
+                                                                                  : history_query,
+                                                          server->history},
                                              .resolver = options->resolver,
                                              .resolve_to = options->resolve_to},
                         err);
@@ -336,6 +352,7 @@ void server_stop(struct server *server) {
         later_stop(faults_later(server->faults));
     }
     va_free(server->va);
+    history_free(server->history);
     store_stop(server->store);
     revoker_free(server->revoker);
     httpd_stop(server->httpd);

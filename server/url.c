@@ -49,24 +49,41 @@ static bool port_read(const char *text, size_t len, unsigned *ret) {
     return len > 0 && port > 0 && port <= 65535;
 }
 
+/* A name; or an address, where the validation is of one.  Whatever host was before is the base's.
+ */
+static bool host_set(struct url *url, const char *host, size_t len) {
+    char text[URL_HOST_SIZE + 1], address[ACME_IP_SIZE];
+    bool bracketed = len > 1 && host[0] == '[' && host[len - 1] == ']';
+
+    memcpy(text, host + bracketed, len - 2 * (size_t)bracketed);
+    text[len - 2 * (size_t)bracketed] = '\0';
+    if (acme_ip_canonical(text, address) && (strchr(address, ':') != NULL) == bracketed) {
+        if (acme_ip_canonical(url->host, text)) {
+            memcpy(url->host, address, strlen(address) + 1);
+            return true;
+        }
+        return false;
+    }
+    /* A last label of digits is an IPv4 address (WHATWG URL; RFC 1123 2.1). */
+    const char *last = strrchr(text, '.');
+    return !bracketed && acme_dns_canonical(text, url->host) && last != NULL
+           && strspn(last + 1, "0123456789") != strlen(last + 1);
+}
+
 /* "host:port" of len characters. */
 static bool authority_set(struct url *url, const char *text, size_t len, struct err *err) {
-    char host[URL_HOST_SIZE + 1];
-    const char *colon = memchr(text, ':', len);
+    const char *bracket = *text == '[' ? memchr(text, ']', len) : NULL; /* RFC 3986 3.2.2 */
+    size_t name_len = bracket == NULL ? 0 : (size_t)(bracket + 1 - text);
+    const char *colon = memchr(text + name_len, ':', len - name_len);
     size_t host_len = colon == NULL ? len : (size_t)(colon - text);
 
     if (memchr(text, '@', len) != NULL) {
         return bad(err, "holds user information");
     }
-    if (host_len == 0 || host_len >= sizeof host) {
+    if (host_len == 0 || host_len > URL_HOST_SIZE) {
         return bad(err, "names no host");
     }
-    memcpy(host, text, host_len);
-    host[host_len] = '\0';
-    /* A last label of digits is an IPv4 address (WHATWG URL; RFC 1123 2.1). */
-    const char *last = strrchr(host, '.');
-    if (!acme_dns_canonical(host, url->host) || last == NULL
-        || strspn(last + 1, "0123456789") == strlen(last + 1)) {
+    if (!host_set(url, text, host_len)) {
         return bad(err, "names no host, or an address");
     }
     url->port = default_port(url->https);
@@ -124,11 +141,12 @@ bool url_follow(const struct url *base, const char *reference, struct url *ret, 
 
 void url_text(const struct url *url, char text[URL_TEXT_SIZE]) {
     const char *scheme = url->https ? "https" : "http";
+    const bool ip6 = strchr(url->host, ':') != NULL; /* in brackets, RFC 3986 3.2.2 */
+    char port[8] = "";
 
-    if (url->port == default_port(url->https)) {
-        (void)snprintf(text, URL_TEXT_SIZE, "%s://%s%s", scheme, url->host, url->target);
-    } else {
-        (void)snprintf(text, URL_TEXT_SIZE, "%s://%s:%u%s", scheme, url->host, url->port,
-                       url->target);
+    if (url->port != default_port(url->https)) {
+        (void)snprintf(port, sizeof port, ":%u", url->port);
     }
+    (void)snprintf(text, URL_TEXT_SIZE, "%s://%s%s%s%s%s", scheme, ip6 ? "[" : "", url->host,
+                   ip6 ? "]" : "", port, url->target);
 }

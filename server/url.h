@@ -9,7 +9,7 @@
 
 struct url {
     bool https;
-    char host[URL_HOST_SIZE];     /* a DNS name, lower case; addresses are refused */
+    char host[URL_HOST_SIZE];     /* a DNS name, lower case; or an address, without brackets */
     unsigned port;                /* the scheme's default filled in */
     char target[URL_TARGET_SIZE]; /* "/path?query" */
 };
@@ -17,8 +17,8 @@ struct url {
 /*
  * Read a Location header's value.  reference is absolute, or relative to base (RFC 3986 5.2: "//…",
  * "/…", "?…", a bare path; ".." is left for the peer).  A fragment is dropped.
- * ERR_INCORRECT_RESPONSE: another scheme, user information, an address or no name as host, a port
- * out of range, white space or control characters, too long.
+ * ERR_INCORRECT_RESPONSE: another scheme, user information, no name as host (an address only where
+ * base has one, RFC 8738 5), a port out of range, white space or control characters, too long.
  */
 MUST_CHECK bool url_follow(const struct url *base, const char *reference, struct url *ret,
                            struct err *err);

@@ -1,18 +1,22 @@
 /* Two kinds of threads: judges, which do instant types one after the other, and one event loop,
- * which has many fetches under way.  A slow fetch so never delays a token. */
+ * which has many fetches under way.  A slow fetch so never delays a token.  A task whose attempt
+ * failed waits on the loop, with a timer, for the next one (RFC 8555 8.2). */
 #include "server/va.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/loop.h"
 #include "server/va_http01.h"
 #include "server/va_tkauth01.h"
+#include "server/va_tlsalpn01.h"
 
 #define DEFAULT_PARALLEL 256
+#define DEFAULT_RETRY_INTERVAL_US 5000000
 #define JUDGES_MAX 8
 
 struct job {
@@ -21,6 +25,9 @@ struct job {
     struct va_task task; /* task.response is owned */
     va_done *done;
     void *ctx;
+    unsigned attempts;       /* that failed */
+    uint64_t begun_us;       /* the last one, clock_wall_us */
+    struct loop_timer timer; /* to the next one */
 };
 
 struct queue {
@@ -30,9 +37,12 @@ struct queue {
 struct va {
     const struct clock *clock;
     struct va_tkauth01 *tkauth01;
+    struct va_targets *targets;
     struct va_http01 *http01;
+    struct va_tlsalpn01 *tlsalpn01;
     struct loop *loop;
-    unsigned parallel_max;
+    unsigned parallel_max, retries;
+    uint64_t retry_interval_us;
     pthread_t fetcher, judges[JUDGES_MAX];
     bool fetcher_started;
     unsigned judges_started;
@@ -44,17 +54,19 @@ struct va {
     bool stopping;
 
     struct queue running; /* fetches; the loop's thread only */
+    struct queue waiting; /* for their next attempt; likewise */
     unsigned running_count;
 };
 
 /* Calls complete(job, …) once, at once or later. */
 typedef void validate(struct va *va, struct job *job);
-static validate check_token, start_fetch;
+static validate check_token, start_fetch, start_handshake;
 
 /* clang-format off */
 static const struct { bool instant; validate *validate; } methods[] = {
-    [ACME_CHALLENGE_HTTP01]   = {false, start_fetch},
-    [ACME_CHALLENGE_TKAUTH01] = {true,  check_token},
+    [ACME_CHALLENGE_HTTP01]    = {false, start_fetch},
+    [ACME_CHALLENGE_TKAUTH01]  = {true,  check_token},
+    [ACME_CHALLENGE_TLSALPN01] = {false, start_handshake},
 };
 /* clang-format on */
 static_assert(COUNT(methods) == ACME_CHALLENGE__COUNT, "one row per challenge type");
@@ -94,6 +106,9 @@ static void job_free(struct job *job) {
 
 static void queue_done(struct queue *queue) {
     for (struct job *job = queue_take(queue); job != NULL; job = queue_take(queue)) {
+        if (job->task.dropped != NULL) {
+            job->task.dropped(job->ctx);
+        }
         job_free(job);
     }
 }
@@ -135,18 +150,89 @@ static void *judge(void *ctx) {
 
 static void pump(void *ctx);
 
+/* The next attempt: behind what waits already. */
+static void on_due(void *ctx) {
+    struct job *job = ctx;
+    struct va *va = job->va;
+
+    queue_remove(&va->waiting, job);
+    (void)pthread_mutex_lock(&va->lock);
+    queue_add(&va->slow, job);
+    (void)pthread_mutex_unlock(&va->lock);
+    pump(va);
+}
+
+/* What an operator excludes stays excluded. */
+static bool tries_again(const struct job *job, const struct va_result *result) {
+    return !result->valid && job->attempts < job->va->retries
+           && result->err.kind != ERR_REJECTED_IDENTIFIER;
+}
+
+static void wait_again(struct job *job, const struct va_result *result) {
+    struct va *va = job->va;
+    struct va_result so_far = *result;
+
+    job->attempts++;
+    so_far.again = true;
+    queue_add(&va->waiting, job);
+    loop_timer_set(va->loop, &job->timer, clock_wall_us() + va->retry_interval_us, on_due, job);
+    job->done(job->ctx, &so_far);
+}
+
 static void on_fetched(void *ctx, const struct va_result *result) {
     struct job *job = ctx;
     struct va *va = job->va;
 
     queue_remove(&va->running, job);
     va->running_count--;
-    complete(job, result);
+    if (tries_again(job, result)) {
+        wait_again(job, result);
+    } else {
+        complete(job, result);
+    }
     loop_post(va->loop, pump, va);
 }
 
+struct hurry {
+    struct va *va;
+    char key[VA_KEY_SIZE];
+};
+
+static void on_hurry(void *ctx) {
+    AUTO(free) struct hurry *hurry = ctx;
+    struct va *va = hurry->va;
+
+    for (struct job *job = va->waiting.first; job != NULL; job = job->next) {
+        uint64_t due_us = job->begun_us + VA_HASTEN_US;
+        if (strcmp(job->task.key, hurry->key) == 0) {
+            if (due_us < job->timer.due_us) {
+                loop_timer_set(va->loop, &job->timer, due_us, on_due, job);
+            }
+            return;
+        }
+    }
+}
+
+void va_hasten(struct va *va, const char *key) {
+    struct hurry *hurry = va->retries == 0 ? NULL : calloc(1, sizeof *hurry);
+
+    if (hurry != NULL) { /* without memory it is due when it is due */
+        hurry->va = va;
+        (void)snprintf(hurry->key, sizeof hurry->key, "%s", key);
+        loop_post(va->loop, on_hurry, hurry);
+    }
+}
+
+bool va_retries(const struct va *va) { return va->retries > 0; }
+
+uint64_t va_retry_interval_us(const struct va *va) { return va->retry_interval_us; }
+
 static void start_fetch(struct va *va, struct job *job) {
     va_http01_start(va->http01, &job->task, on_fetched, job);
+}
+
+static void start_handshake(struct va *va, struct job *job) {
+    va_tlsalpn01_start(va->tlsalpn01, &job->task, on_fetched, job);
 }
 
 /* Start what may run. */
@@ -162,6 +248,7 @@ static void pump(void *ctx) {
         }
         queue_add(&va->running, job);
         va->running_count++;
+        job->begun_us = clock_wall_us();
         methods[job->task.type].validate(va, job);
     }
 }
@@ -191,6 +278,16 @@ static bool threads_start(struct va *va, struct err *err) {
     return true;
 }
 
+static bool validators_new(struct va *va, const struct va_options *options, struct err *err) {
+    va->tkauth01 = va_tkauth01_new(options->token_authority, err);
+    va->loop = va->tkauth01 == NULL ? NULL : loop_new(err);
+    va->targets = va->loop == NULL ? NULL : va_targets_new(options, va->loop, err);
+    va->http01 = va->targets == NULL ? NULL : va_http01_new(options, va->loop, va->targets, err);
+    va->tlsalpn01 =
+        va->http01 == NULL ? NULL : va_tlsalpn01_new(options, va->loop, va->targets, err);
+    return va->tlsalpn01 != NULL;
+}
+
 struct va *va_new(const struct va_options *options, struct err *err) {
     AUTO(va_free) struct va *va = calloc(1, sizeof *va);
 
@@ -203,10 +300,10 @@ struct va *va_new(const struct va_options *options, struct err *err) {
     atomic_init(&va->queued, 0);
     va->clock = options->clock;
     va->parallel_max = options->parallel_max != 0 ? options->parallel_max : DEFAULT_PARALLEL;
-    va->tkauth01 = va_tkauth01_new(options->token_authority, err);
-    va->loop = va->tkauth01 == NULL ? NULL : loop_new(err);
-    va->http01 = va->loop == NULL ? NULL : va_http01_new(options, va->loop, err);
-    if (va->http01 == NULL || !threads_start(va, err)) {
+    va->retries = options->retries;
+    va->retry_interval_us =
+        options->retry_interval_us != 0 ? options->retry_interval_us : DEFAULT_RETRY_INTERVAL_US;
+    if (!validators_new(va, options, err) || !threads_start(va, err)) {
         return NULL;
     }
     return TAKE(va);
@@ -228,11 +325,14 @@ void va_free(struct va *va) {
         (void)pthread_join(va->judges[--va->judges_started], NULL);
     }
     va_http01_free(va->http01);
+    va_tlsalpn01_free(va->tlsalpn01);
+    va_targets_free(va->targets);
     loop_free(va->loop);
     va_tkauth01_free(va->tkauth01);
     queue_done(&va->instant);
     queue_done(&va->slow);
     queue_done(&va->running);
+    queue_done(&va->waiting);
     (void)pthread_cond_destroy(&va->work);
     (void)pthread_mutex_destroy(&va->lock);
     free(va);

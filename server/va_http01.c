@@ -2,20 +2,21 @@
  * answers, follow a redirect.  A deadline covers the whole chain. */
 #include "server/va_http01.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/httpc.h"
-#include "server/resolver.h"
 #include "server/url.h"
+#include "server/va_query.h"
 
 #define DEFAULT_PORT 80
 #define DEFAULT_TIMEOUT_MS 5000
 #define DEFAULT_PARALLEL 256
 #define ANSWER_MAX 16384 /* a redirect may carry a page; a key authorization has 90 octets */
+#define WHERE_URL_MAX 100
+#define WHERE_SIZE (WHERE_URL_MAX + RESOLVER_ADDRESS_SIZE + 4)
 #define KEY_AUTHORIZATION_SIZE (64 + 1 + 44)
-#define FOUND_SIZE 48 /* of a wrong body, for the detail */
+#define FOUND_SIZE 32 /* of a wrong body, for the detail */
 
 struct fetch {
     struct fetch *next, *previous;
@@ -24,6 +25,7 @@ struct fetch {
     va_done *done;
     void *ctx;
     uint64_t deadline_us;
+    uint64_t hop_us; /* when the query under way began */
     unsigned redirects;
     struct url url;
     struct resolver_answer addresses;
@@ -32,31 +34,15 @@ struct fetch {
 
 struct va_http01 {
     struct httpc *httpc;
-    struct resolver *resolver; /* NULL with resolve_to */
-    struct resolver_answer fixed;
+    struct va_targets *targets;
+    struct va_observer observer;
+    const struct clock *clock;
     unsigned port, timeout_ms;
     struct fetch *fetches;
 };
 
-static bool names_open(struct va_http01 *va_http01, const struct va_options *options,
-                       struct loop *loop, struct err *err) {
-    struct in6_addr ignored;
-
-    if (options->resolve_to == NULL) {
-        va_http01->resolver = resolver_new(loop, options->resolver, va_http01->timeout_ms, err);
-        return va_http01->resolver != NULL;
-    }
-    if (inet_pton(AF_INET, options->resolve_to, &ignored) != 1
-        && inet_pton(AF_INET6, options->resolve_to, &ignored) != 1) {
-        return err_set(err, ERR_CONFIG, "resolve-to %.60s: not an address", options->resolve_to);
-    }
-    va_http01->fixed.count = 1;
-    (void)snprintf(va_http01->fixed.address[0], RESOLVER_ADDRESS_SIZE, "%s", options->resolve_to);
-    return true;
-}
-
 struct va_http01 *va_http01_new(const struct va_options *options, struct loop *loop,
-                                struct err *err) {
+                                struct va_targets *targets, struct err *err) {
     AUTO(va_http01_free) struct va_http01 *va_http01 = calloc(1, sizeof *va_http01);
     const struct httpc_options client = {
         .loop = loop,
@@ -69,13 +55,13 @@ struct va_http01 *va_http01_new(const struct va_options *options, struct loop *l
         (void)err_set(err, ERR_NO_MEMORY, "no memory for http-01");
         return NULL;
     }
+    va_http01->targets = targets;
+    va_http01->observer = options->observer;
+    va_http01->clock = options->clock;
     va_http01->port = options->http01_port != 0 ? options->http01_port : DEFAULT_PORT;
     va_http01->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     va_http01->httpc = httpc_new(&client, err);
-    if (va_http01->httpc == NULL || !names_open(va_http01, options, loop, err)) {
-        return NULL;
-    }
-    return TAKE(va_http01);
+    return va_http01->httpc == NULL ? NULL : TAKE(va_http01);
 }
 
 void va_http01_free(struct va_http01 *va_http01) {
@@ -83,13 +69,33 @@ void va_http01_free(struct va_http01 *va_http01) {
         return;
     }
     httpc_free(va_http01->httpc);
-    resolver_free(va_http01->resolver);
     while (va_http01->fetches != NULL) {
         struct fetch *fetch = va_http01->fetches;
         va_http01->fetches = fetch->next;
         free(fetch);
     }
     free(va_http01);
+}
+
+/* Tell the observer of the query just ended.  answer NULL: none came. */
+static void observe(const struct fetch *fetch, const struct httpc_answer *answer,
+                    const struct err *err) {
+    char url[URL_TEXT_SIZE];
+
+    if (fetch->va_http01->observer.query != NULL) {
+        url_text(&fetch->url, url);
+        va_query_tell(&fetch->va_http01->observer,
+                      &(struct va_query){.type = ACME_CHALLENGE_HTTP01,
+                                         .identifier = &fetch->task->identifier,
+                                         .asked = url,
+                                         .status = answer == NULL ? 0 : answer->status,
+                                         .connected = answer != NULL,
+                                         .answer = answer == NULL ? NULL : answer->body,
+                                         .answer_len = answer == NULL ? 0 : answer->body_len,
+                                         .err = err},
+                      &fetch->addresses, fetch->address, fetch->url.port, fetch->hop_us,
+                      fetch->va_http01->clock);
+    }
 }
 
 /* Report and forget; the fetch is gone afterwards.  err NULL: valid. */
@@ -116,32 +122,44 @@ static void finish(struct fetch *fetch, const struct err *err) {
 static void hop(struct fetch *fetch);
 static void try_address(struct fetch *fetch);
 
-/* "host (address)" for details. */
-static void where(const struct fetch *fetch, char text[160]) {
-    (void)snprintf(text, 160, "%.90s:%u (%s)", fetch->url.host, fetch->url.port,
+/* "URL (address)" for details. */
+static void where(const struct fetch *fetch, char text[WHERE_SIZE]) {
+    char url[URL_TEXT_SIZE];
+
+    url_text(&fetch->url, url);
+    (void)snprintf(text, WHERE_SIZE, "%.*s (%s)", WHERE_URL_MAX, url,
                    fetch->addresses.address[fetch->address]);
+}
+
+static unsigned left_ms(const struct fetch *fetch);
+
+static void explain(const struct fetch *fetch, const struct err *cause, struct err *err) {
+    char at[WHERE_SIZE];
+
+    where(fetch, at);
+    if (cause->kind == ERR_TLS) {
+        (void)err_set(err, ERR_TLS, "%s: %.80s", at, cause->detail);
+    } else if (cause->kind == ERR_TOO_LARGE) {
+        (void)err_set(err, ERR_INCORRECT_RESPONSE, "%s answered more than %d octets", at,
+                      ANSWER_MAX);
+    } else if (cause->kind == ERR_TIMEOUT) {
+        (void)err_set(err, ERR_CONNECTION, "%s: no answer in time", at);
+    } else {
+        (void)err_set(err, ERR_CONNECTION, "%s: %.80s", at, cause->detail);
+    }
 }
 
 /* No complete answer: the host's next address, or the end. */
 static void no_answer(struct fetch *fetch, const struct err *cause) {
+    bool elsewhere = cause->kind == ERR_UNREACHABLE || cause->kind == ERR_TIMEOUT;
     struct err err = {0};
-    char at[160];
 
-    if (cause->kind == ERR_UNREACHABLE && fetch->address + 1 < fetch->addresses.count) {
+    explain(fetch, cause, &err);
+    observe(fetch, NULL, &err);
+    if (elsewhere && fetch->address + 1 < fetch->addresses.count && left_ms(fetch) > 0) {
         fetch->address++;
         try_address(fetch);
         return;
-    }
-    where(fetch, at);
-    if (cause->kind == ERR_TLS) {
-        (void)err_set(&err, ERR_TLS, "%s: %.80s", at, cause->detail);
-    } else if (cause->kind == ERR_TOO_LARGE) {
-        (void)err_set(&err, ERR_INCORRECT_RESPONSE, "%s answered more than %d octets", at,
-                      ANSWER_MAX);
-    } else if (cause->kind == ERR_TIMEOUT) {
-        (void)err_set(&err, ERR_CONNECTION, "%s: no answer in time", at);
-    } else {
-        (void)err_set(&err, ERR_CONNECTION, "%s: %.80s", at, cause->detail);
     }
     finish(fetch, &err);
 }
@@ -151,7 +169,7 @@ static bool is_redirect(unsigned status) {
 }
 
 static bool follow(struct fetch *fetch, const char *location, struct err *err) {
-    char at[160];
+    char at[WHERE_SIZE];
     struct url url;
 
     where(fetch, at);
@@ -190,7 +208,7 @@ static void found_text(const char *body, size_t len, char text[FOUND_SIZE]) {
 static bool body_fits(const struct fetch *fetch, const struct httpc_answer *answer,
                       struct err *err) {
     const struct va_task *task = fetch->task;
-    char wanted[KEY_AUTHORIZATION_SIZE], at[160], found[FOUND_SIZE];
+    char wanted[KEY_AUTHORIZATION_SIZE], at[WHERE_SIZE], found[FOUND_SIZE];
     size_t len = answer->body_len;
 
     while (len > 0 && strchr(" \t\r\n\v\f", answer->body[len - 1]) != NULL
@@ -203,36 +221,49 @@ static bool body_fits(const struct fetch *fetch, const struct httpc_answer *answ
     }
     where(fetch, at);
     found_text(answer->body, len, found);
-    return err_set(err, ERR_INCORRECT_RESPONSE, "%.110s gave \"%s\", not the key authorization", at,
+    return err_set(err, ERR_INCORRECT_RESPONSE, "%s gave \"%s\", not the key authorization", at,
                    found);
+}
+
+/* Is it what it should be?  Or *ret_redirect, to where the fetch then points. */
+static bool judge(struct fetch *fetch, const struct httpc_answer *answer, bool *ret_redirect,
+                  struct err *err) {
+    char at[WHERE_SIZE];
+
+    if (is_redirect(answer->status)) {
+        struct url from = fetch->url;
+        *ret_redirect = follow(fetch, httpc_header(answer, "Location"), err);
+        if (*ret_redirect) { /* the query was the old URL's */
+            struct url to = fetch->url;
+            fetch->url = from;
+            observe(fetch, answer, err);
+            fetch->url = to;
+        }
+        return *ret_redirect;
+    }
+    if (answer->status != 200) {
+        where(fetch, at);
+        return err_set(err, ERR_INCORRECT_RESPONSE, "%s answered %u, not 200", at, answer->status);
+    }
+    return body_fits(fetch, answer, err);
 }
 
 static void on_answer(void *ctx, const struct httpc_answer *answer, const struct err *cause) {
     struct fetch *fetch = ctx;
     struct err err = {0};
-    char at[160];
+    bool redirect = false;
 
     if (answer == NULL) {
         no_answer(fetch, cause);
         return;
     }
-    if (is_redirect(answer->status)) {
-        if (follow(fetch, httpc_header(answer, "Location"), &err)) {
-            hop(fetch);
-        } else {
-            finish(fetch, &err);
-        }
+    bool good = judge(fetch, answer, &redirect, &err);
+    if (redirect) {
+        hop(fetch);
         return;
     }
-    if (answer->status != 200) {
-        where(fetch, at);
-        (void)err_set(&err, ERR_INCORRECT_RESPONSE, "%s answered %u, not 200", at, answer->status);
-    }
-    if (err.kind == ERR_NONE && body_fits(fetch, answer, &err)) {
-        finish(fetch, NULL);
-        return;
-    }
-    finish(fetch, &err);
+    observe(fetch, answer, &err);
+    finish(fetch, good ? NULL : &err);
 }
 
 /* Milliseconds until the deadline; 0: it has passed. */
@@ -248,7 +279,7 @@ static void try_address(struct fetch *fetch) {
     struct err err = {0};
 
     if (ms == 0) {
-        char at[160];
+        char at[WHERE_SIZE];
         where(fetch, at);
         (void)err_set(&err, ERR_CONNECTION, "%s: no answer in time", at);
         finish(fetch, &err);
@@ -259,13 +290,14 @@ static void try_address(struct fetch *fetch) {
         headers[0] = parent;
     }
     url_text(&fetch->url, text);
+    fetch->hop_us = clock_wall_us();
     const struct httpc_request request = {
         .method = "GET",
         .url = text,
         .headers = headers,
         .timeout_ms = ms,
         /* leave time for another address */
-        .connect_timeout_ms = fetch->address + 1 < fetch->addresses.count ? ms / 2 + 1 : ms,
+        .connect_timeout_ms = ms / (fetch->addresses.count - fetch->address) + 1,
         .answer_max = ANSWER_MAX,
         .address = fetch->addresses.address[fetch->address],
         .fresh = true,
@@ -275,37 +307,37 @@ static void try_address(struct fetch *fetch) {
     }
 }
 
-static void on_addresses(void *ctx, const struct resolver_answer *answer, const struct err *err) {
+static void on_addresses(void *ctx, const struct resolver_answer *answer, const struct err *cause) {
     struct fetch *fetch = ctx;
+    struct err err = *cause;
 
-    if (answer == NULL) {
-        finish(fetch, err);
+    fetch->addresses = answer == NULL ? (struct resolver_answer){0} : *answer;
+    fetch->address = 0;
+    if (answer != NULL) {
+        try_address(fetch);
         return;
     }
-    fetch->addresses = *answer;
-    fetch->address = 0;
-    try_address(fetch);
+    if (err.kind == ERR_REJECTED_IDENTIFIER && fetch->redirects > 0) {
+        err.kind = ERR_CONNECTION; /* it is not the identifier that is refused */
+    }
+    observe(fetch, NULL, &err);
+    finish(fetch, &err);
 }
 
 static void hop(struct fetch *fetch) {
-    struct err none = {0};
-
-    if (fetch->va_http01->resolver == NULL) {
-        on_addresses(fetch, &fetch->va_http01->fixed, &none);
-    } else {
-        resolver_start(fetch->va_http01->resolver, fetch->url.host, on_addresses, fetch);
-    }
+    fetch->hop_us = clock_wall_us();
+    va_targets_find(fetch->va_http01->targets, fetch->url.host, on_addresses, fetch);
 }
 
 void va_http01_start(struct va_http01 *va_http01, const struct va_task *task, va_done *done,
                      void *ctx) {
     struct fetch *fetch = calloc(1, sizeof *fetch);
 
-    if (fetch == NULL || task->identifier.type != ACME_ID_DNS) {
+    if (fetch == NULL || task->identifier.type == ACME_ID_NF_INSTANCE) {
         struct va_result result = {0};
         free(fetch);
         (void)err_set(&result.err, fetch == NULL ? ERR_NO_MEMORY : ERR_UNAUTHORIZED,
-                      "http-01 validates dns identifiers only");
+                      "http-01 validates dns and ip identifiers only");
         done(ctx, &result);
         return;
     }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/problem.h"
-#include "server/wfe_request.h"
+#include "server/wfe_validation.h"
 
 json_t *wfe_challenge_json(const struct request *request, const struct authz *authz,
                            const struct challenge *challenge) {
@@ -22,7 +22,7 @@ json_t *wfe_challenge_json(const struct request *request, const struct authz *au
     if (challenge->status == CHALLENGE_VALID) {
         (void)json_object_set_new(object, "validated", wfe_time_new(challenge->validated_us));
     }
-    if (challenge->status == CHALLENGE_INVALID && challenge->error != NULL) {
+    if (challenge->status != CHALLENGE_VALID && challenge->error != NULL) { /* 8.2, erratum 5732 */
         (void)json_object_set_new(object, "error", wfe_stored_new(challenge->error));
     }
     return object;
@@ -110,6 +110,7 @@ bool wfe_authz(struct request *request) {
     }
     (void)snprintf(request->order.id, ID_SIZE, "%s", request->authz.order);
     if (request->pass.payload == NULL) {
+        wfe_retry_after(request);
         return request_json(request, 200, wfe_authz_json(request, &request->authz));
     }
     if (!json_is_string(status) || strcmp(json_string_value(status), "deactivated") != 0) {

@@ -21,9 +21,9 @@
 
 START_TEST(rfc8555_7_1_6_names_go_both_ways) {
     GO_BOTH_WAYS(enum acme_identifier_type, ACME_ID__COUNT, acme_identifier_name,
-                 acme_identifier_parse, "dns", "NfInstanceId");
+                 acme_identifier_parse, "dns", "NfInstanceId", "ip");
     GO_BOTH_WAYS(enum acme_challenge_type, ACME_CHALLENGE__COUNT, acme_challenge_name,
-                 acme_challenge_parse, "http-01", "tkauth-01");
+                 acme_challenge_parse, "http-01", "tkauth-01", "tls-alpn-01");
     GO_BOTH_WAYS(enum account_status, ACCOUNT_STATUS__COUNT, account_status_name,
                  account_status_parse, "valid", "deactivated", "revoked");
     GO_BOTH_WAYS(enum order_status, ORDER_STATUS__COUNT, order_status_name, order_status_parse,
@@ -62,7 +62,31 @@ static const struct { const char *text, *canonical; } names[] = {
     {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b"},
     {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b", NULL},
 };
+static const struct { const char *text, *canonical; } addresses[] = { /* X-8738-3-02, -03, -04 */
+    {"127.0.0.1", "127.0.0.1"}, {"0.0.0.0", "0.0.0.0"}, {"255.255.255.255", "255.255.255.255"},
+    {"127.1", NULL}, {"0x7f.0.0.1", NULL}, {"127.000.000.001", NULL}, {"2130706433", NULL},
+    {"127.0.0.1/32", NULL}, {"127.0.0.0/8", NULL}, {"*.127.0.0.1", NULL}, {"127.0.0.256", NULL},
+    {"127.0.0.1:80", NULL}, {" 127.0.0.1", NULL}, {"127.0.0.1 ", NULL}, {"127.0.0.01", NULL},
+    {"2001:db8::1", "2001:db8::1"}, {"2001:DB8::1", "2001:db8::1"},
+    {"2001:db8:0:0:0:0:0:1", "2001:db8::1"}, {"2001:0db8::0001", "2001:db8::1"},
+    {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"}, {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},
+    {"2001:db8:1:1:1:1:1::", "2001:db8:1:1:1:1:1:0"}, {"2001:db8::", "2001:db8::"},
+    {"::", "::"}, {"::1", "::1"}, {"0:0:0:0:0:0:0:1", "::1"}, {"::ffff:192.0.2.1", "::ffff:192.0.2.1"},
+    {"::FFFF:c000:201", "::ffff:192.0.2.1"}, {"::192.0.2.1", "::c000:201"},
+    {"[2001:db8::1]", NULL}, {"fe80::1%eth0", NULL}, {"2001:db8::1/64", NULL}, {"1::2::3", NULL},
+    {"2001:db8::g", NULL}, {":::", NULL}, {"example.org", NULL}, {"", NULL},
+};
 /* clang-format on */
+
+START_TEST(rfc8738_an_address_is_dotted_decimal_or_rfc5952) {
+    for (unsigned i = 0; i < COUNT(addresses); i++) {
+        char out[ACME_IP_SIZE] = "untouched";
+        bool good = acme_ip_canonical(addresses[i].text, out);
+        ck_assert_msg(good == (addresses[i].canonical != NULL), "%s", addresses[i].text);
+        ck_assert_str_eq(out, good ? addresses[i].canonical : "untouched");
+    }
+}
+END_TEST
 
 START_TEST(ts29571_a_uuid_is_version_4_and_lower_case) {
     for (unsigned i = 0; i < COUNT(uuids); i++) {
@@ -100,6 +124,7 @@ END_TEST
 int main(void) {
     const TTest *tests[] = {
         rfc8555_7_1_6_names_go_both_ways, ts29571_a_uuid_is_version_4_and_lower_case,
-        rfc1123_a_dns_name_has_ldh_labels_in_lower_case, a_dns_name_is_at_most_253_octets};
+        rfc1123_a_dns_name_has_ldh_labels_in_lower_case, a_dns_name_is_at_most_253_octets,
+        rfc8738_an_address_is_dotted_decimal_or_rfc5952};
     return suite_run("acme", tests, COUNT(tests));
 }

@@ -135,7 +135,8 @@ START_TEST(names_are_sorted_and_counted) {
     ck_assert_uint_eq(cert.names.dns_count, 2);
     ck_assert_str_eq(cert.names.dns[0], "aa.bb");
     ck_assert_str_eq(cert.names.dns[1], "*.c");
-    ck_assert_uint_eq(cert.names.others, 5);
+    ck_assert_uint_eq(cert.names.ip_count, 1);
+    ck_assert_uint_eq(cert.names.others, 4);
     ck_assert(!cert.names_critical);
 }
 END_TEST

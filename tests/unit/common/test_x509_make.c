@@ -102,7 +102,8 @@ START_TEST(a_leaf_says_what_was_specified) {
     ck_assert_str_eq(cert.names.uuid, UUID);
     ck_assert_uint_eq(cert.names.dns_count, 2);
     ck_assert_str_eq(cert.names.dns[1], "amf2.example.org");
-    ck_assert_uint_eq(cert.names.others, 2); /* the addresses */
+    ck_assert_uint_eq(cert.names.others, 0);
+    ck_assert_uint_eq(cert.names.ip_count, 2);
     ck_assert(cert.names_critical && !cert.ca);
     ck_assert_uint_eq(cert.types.count, 2);
     ck_assert_str_eq(cert.types.name[1], "SMF");

@@ -123,7 +123,8 @@ static const struct { const char *name; struct request request; const char *why;
     {"a strange CN",    {"amf", URI "," DNS, NULL, FINE}, "common name amf"},
     {"the UUID as CN",  {FIXTURE_UUID, URI "," DNS, NULL, FINE}, "common name"},
     {"an e-mail address", {NULL, URI "," DNS ",email:a@b.example", NULL, FINE}, "neither"},
-    {"an IP address",   {NULL, URI "," DNS ",IP:192.0.2.1", NULL, FINE}, "neither"},
+    {"an IP address",   {NULL, URI "," DNS ",IP:192.0.2.1", NULL, FINE}, "address 192.0.2.1"},
+    {"an odd address",  {NULL, URI "," DNS ",otherName:1.2.3;UTF8:a", NULL, FINE}, "neither"},
     {"another URI",     {NULL, URI "," DNS ",URI:https://a.example/", NULL, FINE}, "neither"},
     {"a second UUID",   {NULL, URI ",URI:urn:uuid:" FIXTURE_OTHER_UUID "," DNS, NULL, FINE},
      "neither"},
@@ -133,6 +134,35 @@ static const struct { const char *name; struct request request; const char *why;
     {"a bad signature", {NULL, URI "," DNS, NULL, BROKEN}, ""},
 };
 /* clang-format on */
+
+/* clang-format off */
+static const struct { const char *name; struct request request; const char *why; } addresses[] = {
+    {"as iPAddress",        {NULL, "IP:192.0.2.1,IP:2001:DB8:0::1", NULL, FINE}, NULL}, /* X-8738-3-05 */
+    {"in the CN too",       {"192.0.2.1", "IP:2001:db8::1,IP:192.0.2.1", NULL, FINE}, NULL},
+    {"one alone",           {NULL, "IP:192.0.2.1", NULL, FINE}, "2001:db8::1"},
+    {"as dNSName",          {NULL, "DNS:192.0.2.1,IP:2001:db8::1", NULL, FINE}, "as iPAddress"}, /* X-8738-3-06 */
+    {"as dNSName too",      {NULL, "DNS:192.0.2.1,IP:192.0.2.1,IP:2001:db8::1", NULL, FINE}, "the name 192.0.2.1"},
+    {"as CN alone",         {"192.0.2.1", "IP:2001:db8::1", NULL, FINE}, "as iPAddress"},
+    {"one more",            {NULL, "IP:192.0.2.1,IP:2001:db8::1,IP:192.0.2.2", NULL, FINE}, "192.0.2.2"},
+    {"IPv4-mapped",         {NULL, "IP:::ffff:192.0.2.1,IP:2001:db8::1", NULL, FINE}, "192.0.2.1"},
+};
+/* clang-format on */
+
+START_TEST(rfc8738_addresses_are_asked_for_as_ipaddress) {
+    struct err err = {0};
+
+    order_fixture_set(&order, NULL, NULL, FIXTURE_FQDN);
+    struct acme_identifier identifiers[] = {{ACME_ID_IP, "192.0.2.1"}, {ACME_ID_IP, "2001:db8::1"}};
+    order.request.identifiers = identifiers;
+    order.request.identifier_count = 2;
+    bool fits = request_read(&addresses[_i].request, &err) && ca_csr_fits(&order.request, &err);
+    ck_assert_msg(fits == (addresses[_i].why == NULL), "%s: %s", addresses[_i].name, err.detail);
+    if (!fits) {
+        ck_assert_msg(err.kind == ERR_BAD_CSR && strstr(err.detail, addresses[_i].why) != NULL,
+                      "%s: %s", addresses[_i].name, err.detail);
+    }
+}
+END_TEST
 
 START_TEST(a_csr_from_elsewhere_is_judged_by_the_same_rules) {
     struct err err = {0};
@@ -169,6 +199,8 @@ int main(void) {
 
     tcase_add_checked_fixture(cases, NULL, done);
     tcase_add_loop_test(cases, a_csr_asks_for_exactly_the_orders_identifiers, 0, (int)COUNT(rows));
+    tcase_add_loop_test(cases, rfc8738_addresses_are_asked_for_as_ipaddress, 0,
+                        (int)COUNT(addresses));
     tcase_add_loop_test(cases, a_csr_from_elsewhere_is_judged_by_the_same_rules, 0,
                         (int)COUNT(others));
     tcase_add_test(cases, a_csr_for_some_of_the_granted_types_fits_and_one_for_more_does_not);

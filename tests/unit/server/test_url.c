@@ -73,6 +73,37 @@ START_TEST(a_location_that_may_not_be_followed_is_refused) {
 }
 END_TEST
 
+/* clang-format off */
+static const struct { const char *host, *reference, *wanted; } addresses[] = {
+    {"127.0.0.1", "/c", "http://127.0.0.1:5002/c"},
+    {"::1", "/c", "http://[::1]:5002/c"},
+    {"127.0.0.1", "http://127.0.0.2/c", "http://127.0.0.2/c"},
+    {"127.0.0.1", "https://[2001:DB8::1]:443/c", "https://[2001:db8::1]/c"},
+    {"::1", "//[::2]:5002/", "http://[::2]:5002/"},
+    {"::1", "http://b.example/c", "http://b.example/c"},
+    {"::1", "http://[127.0.0.1]/c", NULL},
+    {"::1", "http://[fe80::1%25eth0]/c", NULL},
+    {"::1", "http://[b.example]/c", NULL},
+    {"127.0.0.1", "http://127.1/c", NULL},
+    {"a.example", "http://[::1]/c", NULL},
+};
+/* clang-format on */
+
+START_TEST(rfc8738_5_where_the_base_is_an_address_others_are_followed) {
+    struct url from = {false, "", 5002, "/x"}, url = {0};
+    struct err err = {0};
+    char text[URL_TEXT_SIZE];
+
+    memcpy(from.host, addresses[_i].host, strlen(addresses[_i].host) + 1);
+    bool read = url_follow(&from, addresses[_i].reference, &url, &err);
+    ck_assert_msg(read == (addresses[_i].wanted != NULL), "%s", addresses[_i].reference);
+    if (read) {
+        url_text(&url, text);
+        ck_assert_str_eq(text, addresses[_i].wanted);
+    }
+}
+END_TEST
+
 START_TEST(a_location_of_any_length_is_read_or_refused) {
     char reference[2 * URL_TARGET_SIZE];
     struct err err = {0};
@@ -97,6 +128,8 @@ int main(void) {
     TCase *cases = tcase_create("url");
 
     tcase_add_loop_test(cases, a_location_is_read_against_its_base, 0, (int)COUNT(good));
+    tcase_add_loop_test(cases, rfc8738_5_where_the_base_is_an_address_others_are_followed, 0,
+                        (int)COUNT(addresses));
     tcase_add_loop_test(cases, a_location_that_may_not_be_followed_is_refused, 0, (int)COUNT(bad));
     tcase_add_test(cases, a_location_of_any_length_is_read_or_refused);
     suite_add_tcase(suite, cases);

@@ -17,7 +17,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct httpd_exchange *held[HELD_MAX];
 static unsigned held_count, held_most;
-static unsigned done_count, done_valid;
+static unsigned done_count, done_valid, again_count, dropped_count;
+static unsigned retries;
+static uint64_t retry_interval_us;
 static enum err_kind last_kind;
 static char last_detail[192];
 
@@ -39,7 +41,7 @@ static void handle(void *ctx, struct httpd_exchange *exchange) {
 static void on_done(void *ctx, const struct va_result *result) {
     (void)ctx;
     (void)pthread_mutex_lock(&lock);
-    done_count++;
+    *(result->again ? &again_count : &done_count) += 1;
     done_valid += result->valid ? 1 : 0;
     last_kind = result->err.kind;
     memcpy(last_detail, result->err.detail, sizeof last_detail);
@@ -81,7 +83,9 @@ static void start(unsigned parallel_max) {
                                        .http01_port = httpd_port(httpd),
                                        .resolve_to = "127.0.0.1",
                                        .timeout_ms = DEADLINE_S * 1000,
-                                       .parallel_max = parallel_max};
+                                       .parallel_max = parallel_max,
+                                       .retries = retries,
+                                       .retry_interval_us = retry_interval_us};
     struct err err = {0};
 
     va = va_new(&options, &err);
@@ -96,9 +100,18 @@ static void tear_down(void) {
     httpd_stop(httpd);
 }
 
+static void on_dropped(void *ctx) {
+    (void)ctx;
+    dropped_count++;
+}
+
 static bool submit(enum acme_challenge_type type, struct err *err) {
-    struct va_task task = {
-        .type = type, .identifier = {ACME_ID_DNS, "a.example"}, .token = "token", .response = "{}"};
+    struct va_task task = {.type = type,
+                           .identifier = {ACME_ID_DNS, "a.example"},
+                           .token = "token",
+                           .response = "{}",
+                           .key = "key",
+                           .dropped = on_dropped};
     if (type == ACME_CHALLENGE_TKAUTH01) {
         task.identifier =
             (struct acme_identifier){ACME_ID_NF_INSTANCE, "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"};
@@ -167,6 +180,70 @@ START_TEST(a_full_queue_is_said_and_freeing_drops_it_without_calling_back) {
     va_free(va);
     va = NULL;
     ck_assert_uint_eq(done_count, 0);
+    ck_assert_uint_eq(dropped_count, VA_QUEUE_MAX);
+}
+END_TEST
+
+START_TEST(rfc8555_8_2_an_attempt_that_failed_is_repeated) {
+    struct err err = {0};
+
+    retries = 2;
+    retry_interval_us = 1000;
+    start(0);
+    ck_assert(va_retries(va));
+    ck_assert(submit(ACME_CHALLENGE_HTTP01, &err));
+    (void)pthread_mutex_lock(&lock);
+    for (unsigned attempt = 0; attempt < 3; attempt++) {
+        await(&held_count, 1);
+        ck_assert_uint_eq(again_count, attempt);
+        ck_assert_uint_eq(done_count, 0);
+        answer_held();
+        await(attempt < 2 ? &again_count : &done_count, attempt < 2 ? attempt + 1 : 1);
+        ck_assert_int_eq(last_kind, ERR_INCORRECT_RESPONSE);
+    }
+    (void)pthread_mutex_unlock(&lock);
+    ck_assert_uint_eq(va_queued(va), 0);
+}
+END_TEST
+
+START_TEST(rfc8555_8_2_a_client_hastens_the_next_attempt) {
+    struct err err = {0};
+
+    retries = 1;
+    retry_interval_us = 3600 * 1000000ULL;
+    start(0);
+    ck_assert(submit(ACME_CHALLENGE_HTTP01, &err));
+    (void)pthread_mutex_lock(&lock);
+    await(&held_count, 1);
+    answer_held();
+    await(&again_count, 1);
+    (void)pthread_mutex_unlock(&lock);
+    va_hasten(va, "another's");
+    va_hasten(va, "key");
+    (void)pthread_mutex_lock(&lock);
+    await(&held_count, 1);
+    answer_held();
+    await(&done_count, 1);
+    (void)pthread_mutex_unlock(&lock);
+}
+END_TEST
+
+START_TEST(who_waits_for_another_attempt_is_dropped_by_free) {
+    struct err err = {0};
+
+    retries = 1;
+    retry_interval_us = 3600 * 1000000ULL;
+    start(0);
+    ck_assert(submit(ACME_CHALLENGE_HTTP01, &err));
+    (void)pthread_mutex_lock(&lock);
+    await(&held_count, 1);
+    answer_held();
+    await(&again_count, 1);
+    (void)pthread_mutex_unlock(&lock);
+    va_free(va);
+    va = NULL;
+    ck_assert_uint_eq(done_count, 0);
+    ck_assert_uint_eq(dropped_count, 1);
 }
 END_TEST
 
@@ -225,6 +302,9 @@ int main(void) {
     tcase_add_test(cases, a_slow_fetch_does_not_delay_a_token);
     tcase_add_test(cases, no_more_fetches_than_parallel_max_are_under_way);
     tcase_add_test(cases, a_full_queue_is_said_and_freeing_drops_it_without_calling_back);
+    tcase_add_test(cases, rfc8555_8_2_an_attempt_that_failed_is_repeated);
+    tcase_add_test(cases, rfc8555_8_2_a_client_hastens_the_next_attempt);
+    tcase_add_test(cases, who_waits_for_another_attempt_is_dropped_by_free);
     tcase_add_test(cases, a_response_beyond_its_maximum_is_refused);
     tcase_add_test(cases, every_task_of_many_threads_is_completed_once);
     suite_add_tcase(suite, cases);

@@ -1,144 +1,42 @@
 #include "server/va_http01.h"
 
-#include <check.h>
-#include <stdlib.h>
-
-#include "common/httpd.h"
 #include "dns_fixture.h"
+#include "http01_bed.h"
 
-#define NAME "amf1.amf.5gc.mnc001.mcc001.3gppnetwork.org"
-#define THUMBPRINT "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-#define PREFIX "/.well-known/acme-challenge/"
-#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-#define TIMEOUT_MS 500
+/* The queries told of: the last one's, and how many. */
+static struct {
+    unsigned count, status;
+    char asked[256], tried[64], answer[VA_ANSWER_SEEN + 1];
+    enum err_kind kind;
+} seen_query;
 
-static struct httpd *httpd;
-static struct loop *loop;
-static struct va_http01 *va_http01;
-static char host[256], agent[64], parent[64]; /* of the last request */
-
-static void answer(struct httpd_exchange *exchange, unsigned status, const char *text) {
-    httpd_answer(exchange, status, "text/plain", strdup(text), strlen(text));
-}
-
-static void key_authorization(struct httpd_exchange *exchange, const char *token,
-                              const char *after) {
-    char text[256];
-    (void)snprintf(text, sizeof text, "%s.%s%s", token, THUMBPRINT, after);
-    answer(exchange, 200, text);
-}
-
-static void redirect(struct httpd_exchange *exchange, unsigned status, const char *location) {
-    if (location != NULL) {
-        httpd_header_add(exchange, "Location", location);
-    }
-    answer(exchange, status, "elsewhere");
-}
-
-/* Tokens that answer with a plain page. */
-/* clang-format off */
-static const struct { const char *token; unsigned status; const char *body; } pages[] = {
-    {"wrong",    200, "somebody else's"},
-    {"quoted",   200, "\"\x01\xff"},
-    {"empty",    200, ""},
-    {"missing",  404, "not here"},
-    {"broken",   500, "oops"},
-    {"created",  201, "created." THUMBPRINT},
-    {"leading",  200, " leading." THUMBPRINT},
-    {"longer",   200, "longer." THUMBPRINT "x"},
-    {"shorter",  200, "shorter.AAAAAAAA"},
-};
-
-/* Tokens that answer with a redirect. */
-static const struct { const char *token; unsigned status; const char *location; } redirects[] = {
-    {"nowhere",  302, NULL},
-    {"ftp",      302, "ftp://" NAME "/"},
-    {"address",  302, "http://127.0.0.1/"},
-    {"port",     302, "http://" NAME ":1/"},
-    {"same301",  301, PREFIX "good?same301=1"},
-    {"same302",  302, PREFIX "good?same302=1"},
-    {"same303",  303, PREFIX "good?same303=1"},
-    {"same307",  307, PREFIX "good?same307=1"},
-    {"same308",  308, PREFIX "good?same308=1"},
-    {"choice",   300, PREFIX "good?choice=1"},
-    {"cached",   304, PREFIX "good?cached=1"},
-};
-/* clang-format on */
-
-/* "hopsN" is N redirects away from its key authorization. */
-static void hops(struct httpd_exchange *exchange, const char *token, unsigned done) {
-    unsigned count = 0;
-    char location[128];
-
-    ck_assert_int_eq(sscanf(token, "hops%u", &count), 1);
-    if (done == count) {
-        key_authorization(exchange, token, "");
-        return;
-    }
-    (void)snprintf(location, sizeof location, "/hop/%u/%s", done + 1, token);
-    redirect(exchange, 302, location);
-}
-
-static void handle_token(struct httpd_exchange *exchange, const char *token) {
-    for (unsigned i = 0; i < COUNT(pages); i++) {
-        if (strcmp(pages[i].token, token) == 0) {
-            answer(exchange, pages[i].status, pages[i].body);
-            return;
-        }
-    }
-    for (unsigned i = 0; i < COUNT(redirects); i++) {
-        if (strcmp(redirects[i].token, token) == 0) {
-            redirect(exchange, redirects[i].status, redirects[i].location);
-            return;
-        }
-    }
-    if (strcmp(token, "slow") == 0) {
-        ck_assert(httpd_defer(exchange)); /* answered by httpd_stop */
-    } else if (strcmp(token, "large") == 0) {
-        char *body = calloc(1, 100000);
-        httpd_answer(exchange, 200, "text/plain", body, 100000);
-    } else if (strcmp(token, "tls") == 0) {
-        char location[256];
-        (void)snprintf(location, sizeof location, "https://%s:%u/", NAME, httpd_port(httpd));
-        redirect(exchange, 302, location);
-    } else if (strncmp(token, "hops", 4) == 0) {
-        hops(exchange, token, 0);
-    } else {
-        key_authorization(exchange, token, strcmp(token, "spaced") == 0 ? "\r\n \t" : "");
-    }
-}
-
-static void copy(char *to, size_t size, const char *from) {
-    (void)snprintf(to, size, "%s", from == NULL ? "" : from);
-}
-
-static void handle(void *ctx, struct httpd_exchange *exchange) {
-    const char *path = httpd_path(exchange);
-    unsigned done = 0;
-    char token[64] = "";
-
+static void on_query(void *ctx, const struct va_query *query) {
     (void)ctx;
-    copy(host, sizeof host, httpd_header(exchange, "Host"));
-    copy(agent, sizeof agent, httpd_header(exchange, "User-Agent"));
-    copy(parent, sizeof parent, httpd_header(exchange, "traceparent"));
-    if (strcmp(path, PREFIX "good") == 0) { /* a redirect's end: the token is the query */
-        for (unsigned i = 0; i < COUNT(redirects); i++) {
-            if (httpd_query(exchange, redirects[i].token) != NULL) {
-                key_authorization(exchange, redirects[i].token, "");
-                return;
-            }
-        }
+    seen_query.count++;
+    seen_query.status = query->status;
+    copy(seen_query.asked, sizeof seen_query.asked, query->asked);
+    copy(seen_query.tried, sizeof seen_query.tried, query->tried);
+    ck_assert_uint_le(query->answer_len, VA_ANSWER_SEEN);
+    memset(seen_query.answer, 0, sizeof seen_query.answer);
+    if (query->answer_len > 0) {
+        memcpy(seen_query.answer, query->answer, query->answer_len);
     }
-    if (sscanf(path, "/hop/%u/%63s", &done, token) == 2) {
-        hops(exchange, token, done);
-    } else if (strncmp(path, PREFIX, strlen(PREFIX)) == 0) {
-        handle_token(exchange, path + strlen(PREFIX));
-    } else {
-        answer(exchange, 404, "no such page");
-    }
+    seen_query.kind = query->err->kind;
 }
 
-static struct va_options options;
+static void make(void) {
+    struct err err = {0};
+
+    targets = va_targets_new(&options, loop, &err);
+    ck_assert_msg(targets != NULL, "%s", err.detail);
+    va_http01 = va_http01_new(&options, loop, targets, &err);
+    ck_assert_msg(va_http01 != NULL, "%s", err.detail);
+}
+
+static void unmake(void) {
+    va_http01_free(va_http01);
+    va_targets_free(targets);
+}
 
 static void set_up(void) {
     const struct httpd_options listener = {.listen = "127.0.0.1:0", .handler = handle};
@@ -147,25 +45,23 @@ static void set_up(void) {
     httpd = httpd_start(&listener, &err);
     ck_assert_msg(httpd != NULL, "%s", err.detail);
     loop = loop_new(&err);
-    options = (struct va_options){
-        .http01_port = httpd_port(httpd), .resolve_to = "127.0.0.1", .timeout_ms = TIMEOUT_MS};
-    va_http01 = va_http01_new(&options, loop, &err);
-    ck_assert_msg(va_http01 != NULL, "%s", err.detail);
+    options = (struct va_options){.http01_port = httpd_port(httpd),
+                                  .resolve_to = "127.0.0.1",
+                                  .timeout_ms = TIMEOUT_MS,
+                                  .observer = {on_query, NULL}};
+    make();
 }
 
 static void tear_down(void) {
-    va_http01_free(va_http01);
+    unmake();
     loop_free(loop);
     httpd_stop(httpd);
 }
 
 /* Another validator on the same loop. */
 static void again(void) {
-    struct err err = {0};
-
-    va_http01_free(va_http01);
-    va_http01 = va_http01_new(&options, loop, &err);
-    ck_assert_msg(va_http01 != NULL, "%s", err.detail);
+    unmake();
+    make();
 }
 
 struct seen {
@@ -296,7 +192,7 @@ START_TEST(freeing_drops_fetches_without_calling_back) {
 
     va_http01_start(va_http01, &task, on_done, &seen);
     va_http01_free(va_http01);
-    va_http01 = NULL;
+    va_http01 = NULL; /* once more by tear_down */
     ck_assert_uint_eq(seen.calls, 0);
 }
 END_TEST
@@ -305,8 +201,91 @@ START_TEST(resolve_to_must_be_an_address) {
     struct err err = {0};
 
     options.resolve_to = "localhost";
-    ck_assert_ptr_null(va_http01_new(&options, loop, &err));
+    ck_assert_ptr_null(va_targets_new(&options, loop, &err));
     ck_assert_int_eq(err.kind, ERR_CONFIG);
+}
+END_TEST
+
+START_TEST(what_is_excluded_must_be_ranges) {
+    static const char *const exclude[] = {"10.0.0.0/8", "10.0.0.0/33", NULL};
+    struct err err = {0};
+
+    options.exclude = exclude;
+    ck_assert_ptr_null(va_targets_new(&options, loop, &err));
+    ck_assert_int_eq(err.kind, ERR_CONFIG);
+}
+END_TEST
+
+START_TEST(an_excluded_address_is_not_fetched_from) {
+    static const char *const exclude[] = {"127.0.0.0/8", NULL};
+
+    options.exclude = exclude;
+    again();
+    struct va_result result = validate(NAME, "good");
+    ck_assert_int_eq(result.err.kind, ERR_REJECTED_IDENTIFIER);
+    ck_assert_str_eq(host, ""); /* nothing was asked */
+    ck_assert_str_eq(seen_query.tried, "");
+    ck_assert_int_eq(seen_query.kind, ERR_REJECTED_IDENTIFIER);
+}
+END_TEST
+
+/* RFC 8738 4 and 5: the address itself, in Host too; resolve_to is for names. */
+START_TEST(rfc8738_an_address_is_fetched_from_as_it_is) {
+    struct va_task task = task_of("127.0.0.1", "good");
+    struct seen seen = {0};
+    char wanted[256];
+
+    options.resolve_to = "192.0.2.1";
+    again();
+    task.identifier.type = ACME_ID_IP;
+    va_http01_start(va_http01, &task, on_done, &seen);
+    loop_run(loop);
+    ck_assert_msg(seen.result.valid, "%s", seen.result.err.detail);
+    (void)snprintf(wanted, sizeof wanted, "127.0.0.1:%u", httpd_port(httpd));
+    ck_assert_str_eq(host, wanted);
+}
+END_TEST
+
+START_TEST(rfc8738_an_ipv6_address_stands_in_brackets) {
+    const struct httpd_options listener = {.listen = "[::1]:0", .handler = handle};
+    struct va_task task = task_of("::1", "good");
+    struct seen seen = {0};
+    struct err err = {0};
+    char wanted[256];
+
+    httpd_stop(httpd);
+    httpd = httpd_start(&listener, &err);
+    ck_assert_msg(httpd != NULL, "%s", err.detail);
+    options.http01_port = httpd_port(httpd);
+    again();
+    task.identifier.type = ACME_ID_IP;
+    va_http01_start(va_http01, &task, on_done, &seen);
+    loop_run(loop);
+    ck_assert_msg(seen.result.valid, "%s", seen.result.err.detail);
+    (void)snprintf(wanted, sizeof wanted, "[::1]:%u", httpd_port(httpd));
+    ck_assert_str_eq(host, wanted);
+}
+END_TEST
+
+START_TEST(every_query_is_told_with_what_came_back) {
+    char url[256];
+
+    ck_assert(validate(NAME, "hops2").valid);
+    ck_assert_uint_eq(seen_query.count, 3);
+    ck_assert_uint_eq(seen_query.status, 200);
+    ck_assert_str_eq(seen_query.answer, "hops2." THUMBPRINT);
+    (void)snprintf(url, sizeof url, "http://%s:%u/hop/2/hops2", NAME, httpd_port(httpd));
+    ck_assert_str_eq(seen_query.asked, url);
+    (void)snprintf(url, sizeof url, "127.0.0.1:%u", httpd_port(httpd));
+    ck_assert_str_eq(seen_query.tried, url);
+    ck_assert_int_eq(seen_query.kind, ERR_NONE);
+    ck_assert(!validate(NAME, "missing").valid);
+    ck_assert_uint_eq(seen_query.status, 404);
+    ck_assert_str_eq(seen_query.answer, "not here");
+    ck_assert_int_eq(seen_query.kind, ERR_INCORRECT_RESPONSE);
+    ck_assert(!validate(NAME, "port").valid);
+    ck_assert_uint_eq(seen_query.status, 302);
+    ck_assert_uint_eq(seen_query.count, 5);
 }
 END_TEST
 
@@ -317,6 +296,8 @@ static const struct dns_row zone[] = {
     {NAME,                "127.0.0.1", NULL,  DNS_NOERROR},
     {"two.example",       "127.0.0.1", "::1", DNS_NOERROR}, /* nobody listens on ::1 */
     {"elsewhere.example", "127.0.0.9", NULL,  DNS_NOERROR},
+    {"inside.example",    "127.0.0.8", NULL,  DNS_NOERROR}, /* excluded */
+    {"both.example",      "127.0.0.1", "::1", DNS_NOERROR}, /* ::1 is excluded */
     {NULL, NULL, NULL, 0},
 };
 /* clang-format on */
@@ -350,6 +331,20 @@ START_TEST(the_second_address_is_tried_when_the_first_does_not_answer) {
 }
 END_TEST
 
+/* A redirect's host is looked up and judged like the first. */
+START_TEST(a_redirect_into_an_excluded_range_is_not_followed) {
+    static const char *const exclude[] = {"127.0.0.8/32", "::/0", NULL};
+
+    options.exclude = exclude;
+    again();
+    struct va_result result = validate(NAME, "inside");
+    ck_assert_int_eq(result.err.kind, ERR_CONNECTION);
+    ck_assert_msg(strstr(result.err.detail, "127.0.0.8") != NULL, "%s", result.err.detail);
+    ck_assert_int_eq(validate("inside.example", "good").err.kind, ERR_REJECTED_IDENTIFIER);
+    ck_assert(validate("both.example", "good").valid); /* by its other address */
+}
+END_TEST
+
 START_TEST(a_name_without_an_address_is_a_dns_error) {
     struct va_result result = validate("nobody.example", "good");
     ck_assert_int_eq(result.err.kind, ERR_DNS);
@@ -377,10 +372,16 @@ int main(void) {
     tcase_add_test(cases, an_nf_instance_is_not_validated_by_http01);
     tcase_add_test(cases, freeing_drops_fetches_without_calling_back);
     tcase_add_test(cases, resolve_to_must_be_an_address);
+    tcase_add_test(cases, what_is_excluded_must_be_ranges);
+    tcase_add_test(cases, an_excluded_address_is_not_fetched_from);
+    tcase_add_test(cases, rfc8738_an_address_is_fetched_from_as_it_is);
+    tcase_add_test(cases, rfc8738_an_ipv6_address_stands_in_brackets);
+    tcase_add_test(cases, every_query_is_told_with_what_came_back);
     tcase_add_checked_fixture(names, set_up_dns, tear_down_dns);
     tcase_set_timeout(names, 30);
     tcase_add_test(names, a_name_is_looked_up_at_the_given_server);
     tcase_add_test(names, the_second_address_is_tried_when_the_first_does_not_answer);
+    tcase_add_test(names, a_redirect_into_an_excluded_range_is_not_followed);
     tcase_add_test(names, a_name_without_an_address_is_a_dns_error);
     tcase_add_test(names, a_name_that_points_elsewhere_is_a_connection_error);
     suite_add_tcase(suite, cases);

@@ -206,7 +206,8 @@ START_TEST(an_accepted_validation_goes_on_after_a_restart) {
     sqlite3 *db = NULL;
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     ck_assert_int_eq(
-        sqlite3_exec(db, "UPDATE challenge SET status = 1, response = '{}'", NULL, NULL, NULL),
+        sqlite3_exec(db, "UPDATE challenge SET status = 1, response = '{}' WHERE type = 0", NULL,
+                     NULL, NULL),
         SQLITE_OK);
     ck_assert_int_eq(sqlite3_changes(db), 1);
     (void)sqlite3_close(db);
