@@ -7,8 +7,8 @@
 
 #include "common/acme.h"
 #include "common/log.h"
-#include "server/cidr.h"
 #include "server/ca_engine.h"
+#include "server/cidr.h"
 #include "server/terms.h"
 
 #define US_PER_S 1e6
@@ -232,6 +232,22 @@ static bool read_ca(struct options *options, struct err *err) {
     return read_plmn(options, err);
 }
 
+static bool read_excluded(struct options *options, struct err *err) {
+    const size_t count = config_count(options->config, "validation.exclude");
+    struct cidr ignored;
+
+    if (count > VA_EXCLUDE_MAX) {
+        return fail(options, "validation.exclude", err, "at most 64 ranges");
+    }
+    for (size_t i = 0; i < count; i++) {
+        options->exclude[i] = config_text_at(options->config, "validation.exclude", i);
+        if (!cidr_parse(options->exclude[i], &ignored)) {
+            return fail(options, "validation.exclude", err, "not an address or ADDR/BITS");
+        }
+    }
+    return true;
+}
+
 /* URLs that answers carry. */
 static bool read_urls(struct options *options, struct err *err) {
     static const char *const paths[] = {"account.terms_of_service", "directory.website",
@@ -270,22 +286,6 @@ static bool read_accounts(struct options *options, struct err *err) {
         options->caa_identities[i] = name;
     }
     return read_urls(options, err);
-}
-
-static bool read_excluded(struct options *options, struct err *err) {
-    const size_t count = config_count(options->config, "validation.exclude");
-    struct cidr ignored;
-
-    if (count > VA_EXCLUDE_MAX) {
-        return fail(options, "validation.exclude", err, "at most 64 ranges");
-    }
-    for (size_t i = 0; i < count; i++) {
-        options->exclude[i] = config_text_at(options->config, "validation.exclude", i);
-        if (!cidr_parse(options->exclude[i], &ignored)) {
-            return fail(options, "validation.exclude", err, "not an address or ADDR/BITS");
-        }
-    }
-    return true;
 }
 
 static void read_log(const char *name) {
@@ -335,5 +335,6 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .ocsp_lifetime_us = config_duration_us(config, "lifetimes.ocsp"),
     };
     read_log(config_text(config, "log"));
-    return read_names(ret, err) && read_excluded(ret, err) && read_accounts(ret, err) && read_ca(ret, err);
+    return read_names(ret, err) && read_excluded(ret, err) && read_accounts(ret, err)
+           && read_ca(ret, err);
 }
