@@ -6,6 +6,7 @@
 #include "common/health.h"
 #include "common/problem.h"
 #include "server/admin_faults.h"
+#include "server/history.h"
 #include "server/admin_ari.h"
 
 struct admin {
@@ -84,6 +85,28 @@ static void show_ca(const struct admin_call *call) {
         json_pack("{s:s?, s:s?, s:o}", "root", root, "issuer", issuer, "alternates", alternates));
 }
 
+/* What validation asked about an identifier, and what came back. */
+static void show_history(const struct admin_call *call) {
+    const char *identifier = httpd_query(call->exchange, "identifier");
+    struct history *history = call->options->history;
+    struct err err = {0};
+
+    if (identifier == NULL || *identifier == '\0') {
+        (void)err_set(&err, ERR_MISSING, "/history?identifier=VALUE");
+        admin_fail(call, &err);
+        return;
+    }
+    json_t *json = history == NULL ? NULL : history_render(history, identifier);
+    if (json == NULL) {
+        (void)err_set(&err, ERR_NOT_FOUND,
+                      history == NULL ? "no history is kept (validation.history)"
+                                      : "nothing is known of that identifier");
+        admin_fail(call, &err);
+        return;
+    }
+    admin_answer(call, 200, json);
+}
+
 /* clang-format off */
 static const struct admin_route {
     enum http_method method;
@@ -92,6 +115,7 @@ static const struct admin_route {
 } routes[] = {
     {HTTP_GET, "/ca", show_ca},
     {HTTP_GET, "/faults", admin_faults_show},
+    {HTTP_GET, "/history", show_history},
     {HTTP_POST, "/faults", admin_faults_add},
     {HTTP_PUT, "/faults", admin_faults_replace},
     {HTTP_DELETE, "/faults", admin_faults_clear},

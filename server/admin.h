@@ -22,6 +22,7 @@ struct admin_options { /* all borrowed for the life */
     const char *listen;
     struct meter *meter;
     struct faults *faults;
+    struct history *history; /* NULL: not kept */
     struct nonce_pool *nonces;
     struct store *store;
     struct va *va;

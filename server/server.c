@@ -292,6 +292,7 @@ static bool listen_all(struct server *server, struct err *err) {
     server->admin = admin_start(&(struct admin_options){.listen = options->admin,
                                                         .meter = server->meter,
                                                         .faults = server->faults,
+                                                        .history = server->history,
                                                         .nonces = server->nonces,
                                                         .store = server->store,
                                                         .va = server->va,

@@ -78,6 +78,9 @@ static void accepted(struct request *request) {
         (void)snprintf(thumbprint, sizeof(thumbprint), "%s", request->pass.account.thumbprint);
         validation = wfe_validation_new(request->wfe, &request->authz, type, &request->trace);
     }
+    if (validation != NULL && request->fault != NULL) {
+        validation->hold_us = request->fault->processing_us;
+    }
     request_finish(request);
     if (validation != NULL) {
         validation->from = CHALLENGE_PROCESSING;
@@ -154,8 +157,9 @@ bool wfe_challenge(struct request *request) {
     if (!read_response(request, type, &request->err)) {
         return true;
     }
-    return va_instant(type) ? validate_now(request, challenge)
-                            : accept_response(request, challenge);
+    bool held = request->fault != NULL && request->fault->processing_us != 0;
+    return va_instant(type) && !held ? validate_now(request, challenge)
+                                     : accept_response(request, challenge);
 }
 
 /* ---- after a restart ---- */

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/problem.h"
+#include "server/wfe_fault_va.h"
 
 #define US_PER_S 1000000
 
@@ -340,7 +341,14 @@ void wfe_validation_start(struct validation *validation, const char *thumbprint,
         trace_write(&validation->trace, task.traceparent);
     }
     validation->start_us = clock_wall_us();
-    if (!va_submit(validation->wfe->options.va, &task, validated, validation, &err)) {
+    const struct fault_held held = {.wfe = validation->wfe,
+                                    .account = validation->authz.account,
+                                    .task = &task,
+                                    .hold_us = validation->hold_us,
+                                    .done = validated,
+                                    .drop = dropped,
+                                    .ctx = validation};
+    if (!wfe_fault_submit(&held, &err)) {
         validated(validation, &(struct va_result){.err = err});
     }
 }

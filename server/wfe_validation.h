@@ -16,6 +16,7 @@ struct validation {
     uint64_t start_us;
     char *error;
     char *response; /* kept where attempts are repeated; else NULL */
+    uint64_t hold_us;           /* a rule holds it back for so long */
     bool idle;      /* between two attempts: a drain does not wait for it */
     struct store_tx tx;
 };

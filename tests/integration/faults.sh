@@ -129,7 +129,34 @@ client() {
   holds "counted" "$work/metrics" '^nfacme_server_faults_total\{rule="1",at="finalize"\} 1$'
 }
 
-for stage in refusals answers timing client; do
+# The state an NF's enrolment ends in.
+ends() {
+  nf_export "$1" "$work/$1"
+  nf_ask "$work/$1" "$(cat "$work/$1/nf.json")" >/dev/null
+}
+
+validation() {
+  rule validation '"validation": "invalid", "problem": "caa", "detail": "not today"' '"challenge": "tkauth-01"'
+  ends nrf-1
+  same "an invalid validation" "$(hits 0)" 1
+  holds "an invalid validation" "$work/nrf-1/body" 'not today'
+  rule validation '"delay": "500ms"'
+  enrol ausf-1
+  same "a late validation" "$(hits 0)" 1
+  rule challenge '"processing": "1s"'
+  enrol nssf-1
+  [ "$(hits 0)" -ge 1 ] || fail "no challenge was held"
+  rule challenge '"processing": "forever"'
+  nf_wait=3 ends bsf-1
+  holds "a stuck challenge" "$work/bsf-1/body" 'VALIDATING|CHALLENGED'
+}
+
+history() {
+  same "no identifier" "$(admin GET /history)" 400
+  same "an unknown identifier" "$(admin GET '/history?identifier=nobody.example')" 404
+}
+
+for stage in refusals answers timing client validation history; do
   $stage
   echo "ok $stage"
 done
