@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -16,10 +17,10 @@
 #include "common/log.h"
 #include "common/loopback.h"
 
-#define HTTPD_CONNECTION_MEMORY 16384   /* request line, headers and answer headers */
-#define HTTPD_BACKLOG 4096              /* connections the kernel holds for us */
-#define HTTPD_DISCARD_MAX (1024 * 1024) /* of a body that is too large, before we hang up */
-#define HTTPD_DRAIN_S 2                 /* httpd_stop lets its last answers leave for so long */
+#define HTTPD_CONNECTION_MEMORY 16384       /* request line, headers and answer headers */
+#define HTTPD_BACKLOG 4096                  /* connections the kernel holds for us */
+#define HTTPD_DISCARD_MAX (8 * 1024 * 1024) /* of a body too large, before we hang up */
+#define HTTPD_DRAIN_S 2                     /* httpd_stop lets its last answers leave for so long */
 
 /* ---- libmicrohttpd's callbacks ---- */
 
@@ -152,6 +153,24 @@ static const struct {
                {"PUT", HTTP_PUT},
                {"DELETE", HTTP_DELETE}};
 
+static enum MHD_Result count_length(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                    const char *value) {
+    unsigned *count = ctx;
+
+    (void)kind;
+    (void)value;
+    *count += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+    return MHD_YES;
+}
+
+/* RFC 9112 6.3: where the body ends is then anybody's guess, and another's request smuggled in. */
+static bool sized_twice(struct MHD_Connection *connection) {
+    unsigned count = 0;
+
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_length, &count);
+    return count > 1;
+}
+
 /* Headers are read.  false: hang up. */
 static bool exchange_begin(struct httpd_exchange *exchange, const char *method) {
     const union MHD_ConnectionInfo *info =
@@ -159,7 +178,7 @@ static bool exchange_begin(struct httpd_exchange *exchange, const char *method) 
 
     exchange->begun = true;
     exchange->peer = info != NULL ? info->socket_context : NULL;
-    if (exchange->peer == NULL || exchange->path == NULL) {
+    if (exchange->peer == NULL || exchange->path == NULL || sized_twice(exchange->connection)) {
         return false;
     }
     (void)snprintf(exchange->method_text, sizeof(exchange->method_text), "%s", method);

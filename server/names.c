@@ -93,6 +93,10 @@ static bool decodes(const char *text, size_t len) {
 static bool labels_decode(const char *name) {
     while (*name != '\0') {
         size_t len = strcspn(name, ".");
+        bool reserved = len > 4 && name[2] == '-' && name[3] == '-'; /* RFC 5890 section 2.3.1 */
+        if (reserved && strncmp(name, A_LABEL, strlen(A_LABEL)) != 0) {
+            return false;
+        }
         if (strncmp(name, A_LABEL, strlen(A_LABEL)) == 0
             && !decodes(name + strlen(A_LABEL), len - strlen(A_LABEL))) {
             return false;

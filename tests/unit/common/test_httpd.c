@@ -209,7 +209,7 @@ END_TEST
 static const struct {
     size_t len;
     unsigned status;
-} sizes[] = {{999, 200}, {1000, 200}, {1001, 413}, {5000, 413}, {900000, 413}};
+} sizes[] = {{999, 200}, {1000, 200}, {1001, 413}, {5000, 413}, {900000, 413}, {5000000, 413}};
 
 START_TEST(a_body_beyond_the_maximum_reaches_the_handler_as_too_large) {
     char *body = malloc(sizes[_i].len);
@@ -229,7 +229,7 @@ START_TEST(a_body_beyond_the_maximum_reaches_the_handler_as_too_large) {
 END_TEST
 
 START_TEST(a_body_without_end_is_hung_up_on) {
-    size_t len = 8 * 1024 * 1024;
+    size_t len = 16 * 1024 * 1024;
     char *body = calloc(1, len);
 
     start((struct httpd_options){0});
@@ -277,6 +277,7 @@ static const char *const malformed[] = {
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     "GET / HTTP/1.1\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
 };
 
 START_TEST(a_malformed_request_never_reaches_the_handler) {

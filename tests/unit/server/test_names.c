@@ -18,6 +18,8 @@ START_TEST(names_are_canonical_wildcards_and_a_labels_too) {
         {"xn--zzzzzzz99999.example", NULL},
         {"xn--.example", NULL},
         {"xn--abc-.example", NULL},
+        {"ab--cd.example", NULL},
+        {"a--b.example", "a--b.example"},
         {"*", NULL},
         {"*.org", NULL},
         {"*.*.example.org", NULL},
