@@ -83,7 +83,7 @@ static bool shares_a_name(const struct order *order, const struct x509_cert *lea
             shared = shared || strcmp(wanted->value, leaf->names.dns[k]) == 0;
         }
         if (shared
-            || (wanted->type != ACME_ID_NF_INSTANCE && wanted->type != ACME_ID_DNS
+            || (wanted->type == ACME_ID_IP
                 && X509_check_ip_asc(leaf->x509, wanted->value, 0) == 1)) {
             return true;
         }

@@ -58,14 +58,25 @@ static bool hold_id(void *ctx, const char *account, const char *id, unsigned typ
     return true;
 }
 
+/* Is it for that name, valid now?  A wildcard's does not cover the name below it, nor the reverse.
+ */
+static bool covers(const struct request *request, const struct authz *authz, bool wildcard) {
+    return authz_status_at(authz, request_now_us(request)) == AUTHZ_VALID
+           && ((authz->flags & AUTHZ_WILDCARD) != 0) == wildcard;
+}
+
 /* Has the account an authorization for it that is valid now? */
 static bool holds(const struct request *request, const struct acme_identifier *identifier,
                   struct err *err) {
     struct store *store = request->wfe->options.store;
     struct holding holding = {0};
+    struct acme_identifier name = *identifier;
+    bool wildcard = strncmp(name.value, "*.", 2) == 0;
 
-    if (!store_authz_valid_each(store, request_account(request), identifier, hold_id, &holding,
-                                err)) {
+    if (wildcard) {
+        memmove(name.value, name.value + 2, strlen(name.value + 2) + 1);
+    }
+    if (!store_authz_valid_each(store, request_account(request), &name, hold_id, &holding, err)) {
         return false;
     }
     for (unsigned i = 0; i < holding.count && i < COUNT(holding.ids); i++) {
@@ -73,7 +84,7 @@ static bool holds(const struct request *request, const struct acme_identifier *i
         if (!store_authz_get(store, request_account(request), holding.ids[i], &authz, err)) {
             return false;
         }
-        if (authz_status_at(&authz, request_now_us(request)) == AUTHZ_VALID) {
+        if (covers(request, &authz, wildcard)) {
             return true;
         }
     }
@@ -92,7 +103,8 @@ static bool holds_all(const struct request *request, X509 *x509, struct err *err
     AUTO(GENERAL_NAMES_free)
     GENERAL_NAMES *all = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
     if (sk_GENERAL_NAME_num(all)
-        != (int)(cert.names.dns_count + (cert.names.uuid[0] != '\0' ? 1 : 0))) {
+        != (int)(cert.names.dns_count + cert.names.ip_count
+                 + (cert.names.uuid[0] != '\0' ? 1 : 0))) {
         return err_set(err, ERR_UNAUTHORIZED, "the certificate has names of another kind");
     }
     (void)snprintf(identifier.value, sizeof(identifier.value), "%s", cert.names.uuid);
@@ -102,6 +114,13 @@ static bool holds_all(const struct request *request, X509 *x509, struct err *err
     identifier.type = ACME_ID_DNS;
     for (unsigned i = 0; i < cert.names.dns_count; i++) {
         (void)snprintf(identifier.value, sizeof(identifier.value), "%s", cert.names.dns[i]);
+        if (!holds(request, &identifier, err)) {
+            return false;
+        }
+    }
+    identifier.type = ACME_ID_IP;
+    for (unsigned i = 0; i < cert.names.ip_count; i++) {
+        (void)snprintf(identifier.value, sizeof(identifier.value), "%s", cert.names.ip[i]);
         if (!holds(request, &identifier, err)) {
             return false;
         }

@@ -122,9 +122,9 @@ START_TEST(every_profile_of_the_directory_is_obtained) {
     bed_start(&bed, NULL);
     struct actor actor = bed_account(&bed);
     struct answer directory = bed_get(&bed, "/directory");
-    json_t *profiles = json_object_get(json_object_get(directory.json, "meta"), "profiles");
-    ck_assert_uint_ge(json_object_size(profiles), 9);
-    json_object_foreach(profiles, profile, said) {
+    json_t *offered = json_object_get(json_object_get(directory.json, "meta"), "profiles");
+    ck_assert_uint_ge(json_object_size(offered), 9);
+    json_object_foreach(offered, profile, said) {
         AUTO(EVP_PKEY_free)
         EVP_PKEY *key = key_generate(types[turn++ % COUNT(types)], &err);
         obtain(&actor, profile, key);
