@@ -60,6 +60,7 @@ static void peer_drop(struct peer *peer) {
         SSL_free(peer->ssl);
         (void)close(peer->fd);
     }
+    loop_timer_unset(peer->crowd->loop, &peer->timer);
     peer->fd = -1;
     peer->ssl = NULL;
     peer->there = false;
@@ -153,7 +154,6 @@ static void peer_ready(void *ctx, uint32_t events) {
             got = got < 0 && errno == EAGAIN ? 1 : got;
         }
         if (got <= 0) {
-            loop_timer_unset(peer->crowd->loop, &peer->timer);
             peer_again(peer);
         }
         return;

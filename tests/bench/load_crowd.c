@@ -175,8 +175,10 @@ static bool crowd_prepare(struct crowd *crowd, struct err *err) {
 static void crowd_clear(struct crowd *crowd) {
     const unsigned flows = crowd->options->flows;
 
+    loop_timer_unset(crowd->options->bed.loop, &crowd->watch);
     for (unsigned i = 0; crowd->flows != NULL && i < flows; i++) {
         if (crowd->flows[i].bed != NULL) {
+            loop_timer_unset(crowd->options->bed.loop, &crowd->flows[i].timer);
             flow_clear(&crowd->flows[i]);
         }
     }
