@@ -3,6 +3,7 @@
 bool areas_load(const char *catalogue, struct spec_area *ret, size_t *ret_count, struct err *err) {
     /* clang-format off */
     static const struct spec_area *const areas[] = {
+        &case_ari,
         &case_certificate,
         &case_directory,
         &case_errors,

@@ -4,6 +4,7 @@
 
 #include "tests/conformance/spec.h"
 
+extern const struct spec_area case_ari;
 extern const struct spec_area case_certificate;
 extern const struct spec_area case_directory;
 extern const struct spec_area case_errors;

@@ -35,6 +35,7 @@ static const struct { unsigned bit; const char *word, *lacking; } needs[] = {
     {NEED_CAA,          "caa",          "needs a target that looks CAA up (--has caa)"},
     {NEED_RESTRICTED,   "restricted",   "needs a target that refuses .refused.test (--has restricted)"},
     {NEED_IP,           "ip",           "needs a target for ip identifiers (--has ip)"},
+    {NEED_PLAIN,        "plain",        "needs a target without extensions (--has plain)"},
     {NEED_OCSP,         "ocsp",         "needs a target with OCSP (--has ocsp)"},
 };
 /* clang-format on */

@@ -10,6 +10,7 @@ configurations=(
   "default     |default      |--exclude 169.254.0.0/16"
   "eab-required|eab-required |--require-eab"
   "alternates  |alternates   |--alternate-roots 2"
+  "plain       |plain        |--set ari.offered=false"
 )
 acmespec=$BUILD/tests/conformance/acmespec
 server=${SERVER:-$BUILD/server/nfacme-server}

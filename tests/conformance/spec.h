@@ -44,7 +44,8 @@ enum spec_need {
     NEED_CAA = 1u << 21,         /* --has caa: CAA is looked up at --dns-port */
     NEED_RESTRICTED = 1u << 22,  /* --has restricted: names below .refused.test are refused */
     NEED_IP = 1u << 23,          /* --has ip: ip identifiers, 127.0.0.1 reachable */
-    NEED_OCSP = 1u << 24         /* --has ocsp */
+    NEED_OCSP = 1u << 24,        /* --has ocsp */
+    NEED_PLAIN = 1u << 25        /* --has plain: what can be switched off of the extensions is */
 };
 
 /* What is watched in every answer of the whole run; such a row has no run function. */
