@@ -319,7 +319,10 @@ static void column(const char *line, unsigned index, char *ret, size_t size) {
         line += strcspn(line, "\t\n");
         line += *line == '\t';
     }
-    (void)snprintf(ret, size, "%.*s", (int)strcspn(line, "\t\r\n"), line);
+    size_t len = strcspn(line, "\t\r\n");
+    len = len < size ? len : size - 1;
+    memcpy(ret, line, len);
+    ret[len] = '\0';
 }
 
 static const char *next_line(const char *line) {
