@@ -11,6 +11,7 @@ bool areas_load(const char *catalogue, struct spec_area *ret, size_t *ret_count,
         &case_jws,
         &case_nonce,
         &case_revocation,
+        &case_security,
         &case_transport,
     };
     /* clang-format on */

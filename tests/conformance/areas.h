@@ -12,6 +12,7 @@ extern const struct spec_area case_finalize;
 extern const struct spec_area case_jws;
 extern const struct spec_area case_nonce;
 extern const struct spec_area case_revocation;
+extern const struct spec_area case_security;
 extern const struct spec_area case_transport;
 
 /* Rows of a data file. */

@@ -100,6 +100,20 @@ static bool subproblems_fit(const json_t *problem) {
     return true;
 }
 
+/* Words of source files, paths, stack traces and SQL, which no problem may tell. */
+static const char *leak_of(const char *text) {
+    static const char *const words[] = {"panic",   ".go:",   ".c:",   ".py",       "/home/",
+                                        "/tmp/",   "/usr/",  "/var/", "SELECT ",   "INSERT ",
+                                        "UPDATE ", "sqlite", "0x7f",  "Traceback", "errno"};
+
+    for (unsigned i = 0; i < COUNT(words); i++) {
+        if (strstr(text, words[i]) != NULL) {
+            return words[i];
+        }
+    }
+    return NULL;
+}
+
 static void watch_problem(struct spec *spec, const struct spec_answer *answer) {
     const json_t *type = json_object_get(answer->json, "type");
     const json_t *status = json_object_get(answer->json, "status");
@@ -123,6 +137,8 @@ static void watch_problem(struct spec *spec, const struct spec_answer *answer) {
     }
     judge(spec, WATCH_PROBLEM_DETAIL, spec_member(answer->json, "detail")[0] != '\0', answer,
           "no detail");
+    const char *leak = leak_of(spec_member(answer->json, "detail"));
+    judge(spec, WATCH_PROBLEM_LEAK, leak == NULL, answer, "\"%s\" in the detail", leak);
     if (status != NULL) {
         judge(spec, WATCH_PROBLEM_STATUS, json_integer_value(status) == answer->status, answer,
               "member status %lld", (long long)json_integer_value(status));
