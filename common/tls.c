@@ -175,8 +175,17 @@ static int on_certificate(gnutls_session_t session, unsigned type, unsigned when
     return GNUTLS_E_CERTIFICATE_REQUIRED;
 }
 
+/* A client that offers others, such as acme-tls/1 (RFC 8737 4), gets no_application_protocol. */
+static void set_protocols(gnutls_session_t session) {
+    static unsigned char http[] = "http/1.1";
+    const gnutls_datum_t protocol = {http, sizeof http - 1};
+
+    (void)gnutls_alpn_set_protocols(session, &protocol, 1, GNUTLS_ALPN_MANDATORY);
+}
+
 void tls_session_prepare(struct tls_peer *peer, void *session) {
     gnutls_session_set_ptr(session, peer);
+    set_protocols(session);
     (void)gnutls_session_ticket_enable_server(session, &peer->listener->ticket_key);
     if (peer->listener->trust == NULL) {
         peer->state = TLS_PEER_ACCEPTED;
