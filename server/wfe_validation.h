@@ -15,9 +15,9 @@ struct validation {
     uint8_t parent[8];
     uint64_t start_us;
     char *error;
-    char *response; /* kept where attempts are repeated; else NULL */
-    uint64_t hold_us;           /* a rule holds it back for so long */
-    bool idle;      /* between two attempts: a drain does not wait for it */
+    char *response;   /* kept where attempts are repeated; else NULL */
+    uint64_t hold_us; /* a rule holds it back for so long */
+    bool idle;        /* between two attempts: a drain does not wait for it */
     struct store_tx tx;
 };
 

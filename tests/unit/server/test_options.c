@@ -26,6 +26,21 @@ START_TEST(nothing_given_is_enough) {
 }
 END_TEST
 
+START_TEST(excluded_ranges_are_a_list) {
+    const char *const sets[] = {"validation.exclude=[127.0.0.0/8, \"::1\"]", NULL};
+    AUTO(options_done) struct options options = {0};
+    struct err err = {0};
+
+    ck_assert_msg(read_with(sets, &options, &err), "%s", err.detail);
+    ck_assert_str_eq(options.exclude[0], "127.0.0.0/8");
+    ck_assert_str_eq(options.exclude[1], "::1");
+    ck_assert_ptr_null(options.exclude[2]);
+    ck_assert_uint_eq(options.tlsalpn01_port, 443);
+    ck_assert_uint_eq(options.retries, 0);
+    ck_assert_uint_eq(options.retry_interval_us, 5000000);
+}
+END_TEST
+
 START_TEST(names_are_lower_case_and_once) {
     const char *const sets[] = {"names=[ACME.Example, localhost, acme.example]", NULL};
     AUTO(options_done) struct options options = {0};
@@ -73,6 +88,10 @@ START_TEST(bad_values_are_config_errors) {
                                        "nonsense=1",
                                        "threads=0",
                                        "lifetimes.order=soon",
+                                       "validation.exclude=[10.0.0.0/33]",
+                                       "validation.exclude=[localhost]",
+                                       "validation.tlsalpn01_port=0",
+                                       "validation.retry_interval=0",
                                        "ca.key_uri=file:/ca.key",
                                        "ca.key_uri='pkcs11:token=ca;pin-value=4321'"};
 
@@ -87,7 +106,8 @@ START_TEST(bad_values_are_config_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {nothing_given_is_enough, names_are_lower_case_and_once,
-                                  a_plmn_becomes_its_domain, bad_values_are_config_errors};
+    const TTest *const tests[] = {nothing_given_is_enough, excluded_ranges_are_a_list,
+                                  names_are_lower_case_and_once, a_plmn_becomes_its_domain,
+                                  bad_values_are_config_errors};
     return suite_run("server/options", tests, COUNT(tests));
 }
