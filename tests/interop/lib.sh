@@ -45,12 +45,42 @@ partner_needs() {
   { echo "$1"; awk '$1 == "Inst" { print $2 }' <<<"$list"; } | sort -u
 }
 
-# server_up: nfacme-server alone; every name is at 127.0.0.1, http-01 at
+# python_partner ARG...: Python with the unpacked packages, in a clean environment: bundles and
+# proxies of ours must not decide what a partner trusts.
+python_partner() {
+  env -i PATH=/usr/bin:/bin HOME="$work" LC_ALL=C.UTF-8 REQUESTS_CA_BUNDLE="$ca_root" \
+    SSL_CERT_FILE="$ca_root" PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH="$partners/usr/lib/python3/dist-packages" /usr/bin/python3 "$@"
+}
+
+# web_up: what lies in $work/web is served at $bed_http01_port until the script ends.
+web_up() {
+  mkdir -p "$work/web/.well-known/acme-challenge"
+  /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory "$work/web" "$bed_http01_port" \
+    >"$work/web.log" 2>&1 &
+  cleanups+=("kill $! 2>/dev/null; wait $! 2>/dev/null")
+  for ((i = 0; i < 100; i++)); do
+    curl -s -q --noproxy '*' -o /dev/null "http://127.0.0.1:$bed_http01_port/" && return
+    read -r -t 0.1 <> <(:) || true
+  done
+  fail "no web server"
+}
+
+# judge_renewed OLD NEW: another certificate for the same name.
+judge_renewed() {
+  [ "$(openssl x509 -in "$1" -noout -serial)" != "$(openssl x509 -in "$2" -noout -serial)" ] \
+    || fail "the renewed certificate is the old one"
+  [ "$(openssl x509 -in "$1" -noout -ext subjectAltName)" = "$(openssl x509 -in "$2" -noout -ext subjectAltName)" ] \
+    || fail "the renewed certificate is for other names"
+}
+
+# server_up [OPTION...]: nfacme-server alone; every name is at 127.0.0.1, http-01 at
 # $bed_http01_port; ends with the script.
+# shellcheck disable=SC2120 # options are for some
 server_up() {
   bed_begin "$work" "$work/out"
   bed_start server "$BUILD/server/nfacme-server" --state "$work/server" "${bed_server_args[@]}" \
-    --http01-port "$bed_http01_port" --resolve-to 127.0.0.1 || fail "the server did not start"
+    --http01-port "$bed_http01_port" --resolve-to 127.0.0.1 "$@" || fail "the server did not start"
   directory=$(bed_value server directory) ca_root=$(bed_value server root) pki=$(bed_value server pki)
   export directory ca_root
 }
