@@ -188,6 +188,21 @@ static bool read_host(struct request *request) {
     return true;
 }
 
+/* What a browser asks before it posts from another origin. */
+static bool answer_preflight(struct request *request, unsigned allowed) {
+    struct httpd_exchange *exchange = request->exchange;
+
+    if (allowed == 0 || httpd_header(exchange, "Origin") == NULL
+        || strcmp(httpd_method_text(exchange), "OPTIONS") != 0) {
+        return false;
+    }
+    httpd_header_add(exchange, "Access-Control-Allow-Methods", "GET, HEAD, POST");
+    httpd_header_add(exchange, "Access-Control-Allow-Headers", "Content-Type");
+    httpd_header_add(exchange, "Access-Control-Max-Age", "86400");
+    request->status = 204;
+    return true;
+}
+
 /* The route for method and path; the answer is 404 or 405 when there is none. */
 static const struct route *find_route(struct request *request) {
     const char *path = httpd_path(request->exchange);
@@ -206,6 +221,9 @@ static const struct route *find_route(struct request *request) {
     }
     if (allowed == 0) {
         (void)request_fail(request, ERR_NOT_FOUND, "there is no such resource");
+        return NULL;
+    }
+    if (answer_preflight(request, allowed)) {
         return NULL;
     }
     (void)snprintf(allow, sizeof(allow), "%s",

@@ -266,8 +266,24 @@ static void write_log(const struct request *request, uint64_t took_us) {
              log_quote(why, cause, sizeof(cause)));
 }
 
+/* 6.1: clients may be web applications.  Those say where they come from; others are spared it. */
+static void add_cors(struct request *request) {
+    const bool directory = request->operation == METER_DIRECTORY;
+
+    if (!directory && httpd_header(request->exchange, "Origin") == NULL) {
+        return;
+    }
+    httpd_header_add(request->exchange, "Access-Control-Allow-Origin", "*");
+    if (!directory) {
+        httpd_header_add(request->exchange, "Access-Control-Expose-Headers",
+                         "Link, Location, Replay-Nonce, Retry-After");
+    }
+}
+
 static void add_headers(struct request *request) {
     char nonce[NONCE_SIZE];
+
+    add_cors(request);
 
     if (request->nonce) { /* 6.5: with every answer to a POST, errors too */
         nonce_issue(request->wfe->options.gate.nonces, nonce);

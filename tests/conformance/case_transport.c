@@ -63,6 +63,31 @@ static void allows_every_origin(struct spec *spec) {
                     "*");
 }
 
+/* What a web application's browser does before and at a POST. */
+static void a_web_application_may_post(struct spec *spec) {
+    const char *const preflight[] = {"Origin: https://app.example",
+                                     "Access-Control-Request-Method: POST",
+                                     "Access-Control-Request-Headers: content-type", NULL};
+    const struct spec_answer *answer =
+        spec_request(spec, "OPTIONS", spec_url(spec, "newOrder"), preflight, NULL, 0);
+
+    (void)spec_status(spec, answer, SPEC_2XX);
+    (void)spec_check(
+        spec, strstr(spec_header(spec, answer, "Access-Control-Allow-Methods"), "POST") != NULL,
+        "the preflight does not allow POST");
+    const struct spec_post post = {.url = spec_url(spec, "newOrder"),
+                                   .account = spec_account(spec, KEY_P256),
+                                   .headers = preflight,
+                                   .payload = spec_identifiers(spec, spec_name(spec), NULL)};
+    answer = spec_post(spec, &post);
+    (void)spec_same(spec, "Access-Control-Allow-Origin",
+                    spec_header(spec, answer, "Access-Control-Allow-Origin"), "*");
+    (void)spec_check(
+        spec,
+        strstr(spec_header(spec, answer, "Access-Control-Expose-Headers"), "Replay-Nonce") != NULL,
+        "the nonce is hidden from a web application");
+}
+
 /* A newOrder that is refused, with this Accept-Language. */
 static const struct spec_answer *refused_with(struct spec *spec, const struct spec_account *account,
                                               const char *header) {
@@ -227,6 +252,7 @@ static const struct spec_case cases[] = {
     {.id = "rfc8555/6.1/2", .rows = "S-6.1-02", .area = "transport", .level = SPEC_SHOULD, .text = "TLS 1.2 and 1.3 are spoken, nothing older.", .run = speaks_only_modern_tls},
     {.id = "rfc8555/6.1/3", .rows = "S-6.1-03", .area = "transport", .level = SPEC_MAY, .text = "A request that is repeated, in early data or not, is badNonce.", .run = early_data_is_not_replayed},
     {.id = "rfc8555/6.1/4", .rows = "S-6.1-04", .area = "transport", .level = SPEC_SHOULD, .text = "Access-Control-Allow-Origin is *.", .run = allows_every_origin},
+    {.id = "rfc8555/6.1/4b", .rows = "S-6.1-04", .area = "transport", .level = SPEC_SHOULD, .text = "A web application may post, and sees nonce and Location.", .run = a_web_application_may_post},
     {.id = "rfc8555/6.1/8", .rows = "S-6.1-08", .area = "transport", .level = SPEC_MUST, .text = "Answers do not depend on Accept-Language being there.", .run = needs_no_accept_language},
     {.id = "rfc8555/6.1/9", .rows = "S-6.1-09", .area = "transport", .level = SPEC_SHOULD, .text = "Where a language is chosen Content-Language says so.", .run = says_the_language_it_chose},
     {.id = "rfc8555/6.2/34", .rows = "S-6.2-34", .area = "transport", .level = SPEC_MUST, .text = "A JWS as application/json is 415.", .run = refuses_the_media_type, .data = "application/json"},
