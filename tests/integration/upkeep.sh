@@ -39,6 +39,11 @@ holds "the audit log is whole" "$work/check.log" '\(0 certificates due\): clean'
 issued=$(sqlite3 "$state/server.db" 'select count(*) from certificate')
 same "certificates in the audit log" "$(jq -r 'select(.event == "issued").serial' "$state/audit.jsonl" | sort -u | wc -l)" "$issued"
 
+# size: the database of the restarted server, its log folded in
+sqlite3 "$state/server.db" 'pragma wal_checkpoint(truncate)' >/dev/null
+size=$(($(stat -c %s "$state/server.db") / issued))
+[ "$size" -le 4096 ] || fail "$size octets of database for a certificate"
+
 # a restored backup serves
 mkdir "$work/restored"
 cp "$state"/*.pem "$state"/*.key "$work/restored/"
@@ -78,4 +83,4 @@ sed -i '5s/"n":5,/"n":6,/' "$state/audit.jsonl"
 wrong "a changed line" 'audit log: line 6 does not follow'
 rm "$state/root.pem"
 check && fail "check without a root"
-echo "upkeep: $issued certificates, audit log and database agree over kill -9; damage is named"
+echo "upkeep: $issued certificates of $size octets, audit log and database agree over kill -9; damage is named"
