@@ -3,12 +3,17 @@
 bool areas_load(const char *catalogue, struct spec_area *ret, size_t *ret_count, struct err *err) {
     /* clang-format off */
     static const struct spec_area *const areas[] = {
+        &case_account,
+        &case_account_change,
         &case_ari,
         &case_certificate,
         &case_directory,
+        &case_eab,
         &case_errors,
         &case_finalize,
+        &case_jose,
         &case_jws,
+        &case_keychange,
         &case_nonce,
         &case_revocation,
         &case_security,

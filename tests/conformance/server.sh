@@ -11,6 +11,8 @@ configurations=(
   "eab-required|eab-required |--require-eab"
   "alternates  |alternates   |--alternate-roots 2"
   "plain       |plain        |--set ari.offered=false"
+  "terms       |terms        |--tos https://terms.acmespec.test/1"
+  "limits      |limits       |--set limits.rate.window=20s --set limits.rate.orders=5"
 )
 acmespec=$BUILD/tests/conformance/acmespec
 server=${SERVER:-$BUILD/server/nfacme-server}
