@@ -29,7 +29,7 @@ cleanups+=("kill $driver 2>/dev/null; wait $driver 2>/dev/null")
 more() { [ "$(wc -l <"$state/audit.jsonl")" -ge 500 ]; }
 reach "certificates in the audit log" 60 more
 bed_stop server KILL 2>/dev/null
-kill $driver 2>/dev/null
+kill -KILL $driver 2>/dev/null
 wait $driver 2>/dev/null
 check || { cat "$work/check.log"; fail "check after kill -9"; }
 load_server_up --log warning
