@@ -19,7 +19,7 @@ static const struct config_key keys[] = {
     {.path = "state", .type = CONFIG_TEXT, .fallback = "./nfacme-server.state", .option = "--state", .argument = "DIR", .help = "Where its CA, its keys and its database live; made when missing."},
     {.path = "listen", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14000", .option = "--listen", .argument = "ADDR:PORT", .help = "ACME over HTTPS; port 0 picks a free one."},
     {.path = "pki", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14080", .option = "--pki", .argument = "ADDR:PORT", .help = "CRL, OCSP and CA certificates over plain HTTP."},
-    {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15000", .option = "--admin", .argument = "ADDR:PORT", .help = "Health and metrics over plain HTTP."},
+    {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15000", .option = "--admin", .argument = "ADDR:PORT", .help = "Health, metrics and the operator's calls over plain HTTP."},
     {.path = "names", .type = CONFIG_TEXTS, .option = "--name", .argument = "HOST", .help = "A further name or address of this server, in its certificate and in URLs."},
     {.path = "store", .type = CONFIG_TEXT, .fallback = "sqlite", .choices = "sqlite|memory", .option = "--store", .argument = "sqlite|memory", .help = "Keep accounts, orders and certificates on disk, or forget them at the end."},
     {.path = "threads", .type = CONFIG_INT, .fallback = "2", .min = 1, .max = 64, .option = "--threads", .argument = "N", .help = "HTTP threads of the ACME listener."},
