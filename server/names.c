@@ -15,6 +15,7 @@
 #define DAMP 700U
 #define FIRST_BIAS 72U
 #define FIRST_CODE 128U
+#define CODE_MIN 0xa1U /* ASCII, the second control characters and the space that is kept */
 #define CODE_MAX 0x10ffffU
 
 static unsigned digit(char c) {
@@ -83,7 +84,7 @@ static bool decodes(const char *text, size_t len) {
         bias = adapt((unsigned)(i - before), points, before == 0);
         code += i / points;
         i = i % points + 1;
-        if (code > CODE_MAX || (code >= 0xd800 && code <= 0xdfff)) {
+        if (code < CODE_MIN || code > CODE_MAX || (code >= 0xd800 && code <= 0xdfff)) {
             return false;
         }
     }

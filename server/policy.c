@@ -178,6 +178,9 @@ static bool read_instant(const json_t *object, const char *name, int64_t *ret_s,
     if (!json_is_string(value) || !clock_parse(json_string_value(value), &us) || us < US_PER_S) {
         return err_set(err, ERR_MALFORMED, "\"%s\" is not an RFC 3339 time", name);
     }
+    if (us % US_PER_S != 0) { /* 7.4: as asked or not at all; RFC 5280 4.1.2.5: no fractions */
+        return err_set(err, ERR_MALFORMED, "\"%s\" must be in whole seconds", name);
+    }
     *ret_s = (int64_t)(us / US_PER_S);
     return true;
 }

@@ -17,6 +17,7 @@ START_TEST(names_are_canonical_wildcards_and_a_labels_too) {
         {"xn--ihqwcrb4cv8a8dqg056pqjye.example", "xn--ihqwcrb4cv8a8dqg056pqjye.example"},
         {"xn--zzzzzzz99999.example", NULL},
         {"xn--.example", NULL},
+        {"xn--a.example", NULL}, /* U+0080, no character of a label: RFC 5892 2.6 */
         {"xn--abc-.example", NULL},
         {"ab--cd.example", NULL},
         {"a--b.example", "a--b.example"},

@@ -167,6 +167,7 @@ START_TEST(a_validity_wanted_is_kept_or_refused) {
         {"{\"notBefore\":\"2026-11-18T11:06:40Z\",\"notAfter\":\"2026-11-19T13:06:40+02:00\"}",
          true, NOW_S, NOW_S + 86400},
         {"{\"notBefore\":\"tomorrow\"}", false, 0, 0},
+        {"{\"notBefore\":\"2026-11-18T11:06:40.5Z\"}", false, 0, 0},
         {"{\"notBefore\":5}", false, 0, 0},
         {"{\"notAfter\":\"2026-11-18T11:06:40Z\"}", false, 0, 0},
         {"{\"notAfter\":\"2020-01-01T00:00:00Z\"}", false, 0, 0},
