@@ -7,17 +7,23 @@
 extern const struct spec_area case_account;
 extern const struct spec_area case_account_change;
 extern const struct spec_area case_ari;
+extern const struct spec_area case_authz;
 extern const struct spec_area case_certificate;
 extern const struct spec_area case_directory;
 extern const struct spec_area case_eab;
 extern const struct spec_area case_errors;
 extern const struct spec_area case_finalize;
 extern const struct spec_area case_jose;
+extern const struct spec_area case_identifiers;
 extern const struct spec_area case_jws;
 extern const struct spec_area case_keychange;
 extern const struct spec_area case_nonce;
+extern const struct spec_area case_order;
+extern const struct spec_area case_problem;
+extern const struct spec_area case_profiles;
 extern const struct spec_area case_revocation;
 extern const struct spec_area case_security;
+extern const struct spec_area case_subdomain;
 extern const struct spec_area case_transport;
 
 /* Rows of a data file. */

@@ -10,9 +10,11 @@ configurations=(
   "default     |default      |--exclude 169.254.0.0/16"
   "eab-required|eab-required |--require-eab"
   "alternates  |alternates   |--alternate-roots 2"
-  "plain       |plain        |--set ari.offered=false"
   "terms       |terms        |--tos https://terms.acmespec.test/1"
   "limits      |limits       |--set limits.rate.window=20s --set limits.rate.orders=5"
+  "short       |short        |--set lifetimes.order=2s --set lifetimes.authorization=3s"
+  "async       |async        |--finalize-delay 1"
+  "plain       |plain        |--set ari.offered=false --set authz.subdomains=off"
 )
 acmespec=$BUILD/tests/conformance/acmespec
 server=${SERVER:-$BUILD/server/nfacme-server}
