@@ -42,22 +42,6 @@ use_server() {
   export directory ca_root
 }
 
-certbot() {
-  env -i PATH=/usr/bin:/bin HOME="$work" LC_ALL=C.UTF-8 REQUESTS_CA_BUNDLE="$ca_root" \
-    PYTHONPATH="$partners/usr/lib/python3/dist-packages" \
-    /usr/bin/python3 "$partners/usr/bin/certbot" --config-dir "$work/certbot" --work-dir "$work/certbot" \
-    --logs-dir "$work/certbot" --server "$directory" --non-interactive "$@" >"$work/certbot.out" 2>&1 \
-    || { cat "$work/certbot.out"; fail "certbot $*"; }
-}
-
-# issue NAME: chain in $work/NAME.pem, leaf first.
-issue() {
-  certbot certonly --standalone --http-01-address 127.0.0.1 --http-01-port "$bed_http01_port" \
-    --agree-tos --register-unsafely-without-email --cert-name "$1" \
-    -d "$1.amf.5gc.mnc001.mcc001.3gppnetwork.org"
-  cp -L "$work/certbot/live/$1/fullchain.pem" "$work/$1.pem"
-}
-
 bed_begin "$work" "$work/out"
 id=10 # the engine finds the public half by it
 for kind in EC:prime256v1 rsa:2048; do
@@ -67,7 +51,7 @@ for kind in EC:prime256v1 rsa:2048; do
     || { cat "$work/token.log"; fail "no $kind key"; }
   server_start "$label" "$label" || fail "the server did not start with a $kind key"
   use_server
-  issue "$label"
+  certbot_issue "$label"
   judge_valid "$work/$label.pem"
   [ ! -e "$work/$label/issuing.key" ] || fail "there is a key file"
   token --read-object --type pubkey --label "$label" -o "$work/public.der" >"$work/token.log"
@@ -77,7 +61,7 @@ for kind in EC:prime256v1 rsa:2048; do
   bed_stop server
   server_start "$label" "$label" || fail "the server did not start again"
   use_server
-  issue "$label-again"
+  certbot_issue "$label-again"
   judge_name "$work/$label-again.pem" "$label-again.amf.5gc.mnc001.mcc001.3gppnetwork.org"
   openssl verify -CAfile "$ca_root" -untrusted "$work/$label.pem" "$work/$label-again.pem" >"$work/verify" 2>&1 \
     || { cat "$work/verify"; fail "another issuer after the restart"; }
@@ -87,7 +71,7 @@ done
 # one level: the root's key is in the token
 server_start single key-EC "" --ca-depth 1 || fail "the server did not start with one level"
 use_server
-issue single
+certbot_issue single
 openssl verify -CAfile "$ca_root" "$work/single.pem" >"$work/verify" 2>&1 \
   || { cat "$work/verify"; fail "the root's signature"; }
 [ ! -e "$work/single/root.key" ] || fail "there is a key file for the root"

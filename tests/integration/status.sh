@@ -9,23 +9,6 @@
 fetch_package certbot || exit 77
 server_up
 
-# A clean environment: bundles and proxies of ours must not decide what certbot trusts.
-certbot() {
-  env -i PATH=/usr/bin:/bin HOME="$work" LC_ALL=C.UTF-8 REQUESTS_CA_BUNDLE="$ca_root" \
-    PYTHONPATH="$partners/usr/lib/python3/dist-packages" \
-    /usr/bin/python3 "$partners/usr/bin/certbot" --config-dir "$work/certbot" --work-dir "$work/certbot" \
-    --logs-dir "$work/certbot" --server "$directory" --non-interactive "$@" >"$work/certbot.out" 2>&1 \
-    || { cat "$work/certbot.out"; fail "certbot $*"; }
-}
-
-# issue NAME: chain in $work/NAME.pem, leaf first.
-issue() {
-  certbot certonly --standalone --http-01-address 127.0.0.1 --http-01-port "$bed_http01_port" \
-    --agree-tos --register-unsafely-without-email --cert-name "$1" \
-    -d "$1.amf.5gc.mnc001.mcc001.3gppnetwork.org"
-  cp -L "$work/certbot/live/$1/fullchain.pem" "$work/$1.pem"
-}
-
 get() { curl -sS -q --noproxy '*' "$@" || fail "curl $*"; }
 
 # ask CHAIN-OR-SERIAL [OPTION...]: openssl's judgement in $work/ocsp.out; it verifies the answer.
@@ -59,8 +42,8 @@ get_ocsp() {
   get -D "$2.head" -o "$2" "${@:3}" "$pki/ocsp/$path"
 }
 
-issue good
-issue gone
+certbot_issue good
+certbot_issue gone
 get --fail "$pki/issuing.crt" | openssl x509 -inform DER -out "$work/issuing.pem" || fail "no issuing.crt"
 openssl x509 -in "$work/good.pem" -noout -ext authorityInfoAccess >"$work/access" 2>&1
 holds "where to ask" "$work/access" "OCSP - URI:$pki/ocsp\$"

@@ -11,21 +11,13 @@ name=amf1.amf.5gc.mnc001.mcc001.3gppnetwork.org
 key=$(openssl rand -base64 32 | tr '+/' '-_' | tr -d =)
 server_up --require-eab --eab "kid-of-certbot:$key"
 
-certbot_try() {
-  python_partner "$partners/usr/bin/certbot" --config-dir "$work/certbot" --work-dir "$work/certbot" \
-    --logs-dir "$work/certbot" --server "$directory" --non-interactive "$@" >"$work/certbot.out" 2>&1
-}
-certbot() { certbot_try "$@" || { cat "$work/certbot.out"; fail "certbot $*"; }; }
-
-alone=(--standalone --http-01-address 127.0.0.1 --http-01-port "$bed_http01_port")
 certbot_try register --agree-tos --register-unsafely-without-email \
   && fail "an account without a binding was made"
 certbot register --agree-tos --register-unsafely-without-email --eab-kid kid-of-certbot --eab-hmac-key "$key"
-certbot certonly "${alone[@]}" -d "$name"
-chain=$work/certbot/live/$name/fullchain.pem
+certbot_issue first "$name"
+chain=$work/certbot/live/first/fullchain.pem
 judge_valid "$chain"
 judge_name "$chain" "$name"
-cp -L "$chain" "$work/first.pem"
 certbot renew --force-renewal --no-random-sleep-on-renew
 judge_valid "$chain"
 judge_renewed "$work/first.pem" "$chain"

@@ -53,6 +53,21 @@ python_partner() {
     PYTHONPATH="$partners/usr/lib/python3/dist-packages" /usr/bin/python3 "$@"
 }
 
+# certbot_try ARG...: Debian's certbot at our server; certbot ARG...: it must succeed.
+certbot_try() {
+  python_partner "$partners/usr/bin/certbot" --config-dir "$work/certbot" --work-dir "$work/certbot" \
+    --logs-dir "$work/certbot" --server "$directory" --non-interactive "$@" >"$work/certbot.out" 2>&1
+}
+certbot() { certbot_try "$@" || { cat "$work/certbot.out"; fail "certbot $*"; }; }
+
+# certbot_issue NAME [DOMAIN]: by http-01; chain in $work/NAME.pem, leaf first.
+certbot_issue() {
+  certbot certonly --standalone --http-01-address 127.0.0.1 --http-01-port "$bed_http01_port" \
+    --agree-tos --register-unsafely-without-email --cert-name "$1" \
+    -d "${2:-$1.amf.5gc.mnc001.mcc001.3gppnetwork.org}"
+  cp -L "$work/certbot/live/$1/fullchain.pem" "$work/$1.pem"
+}
+
 # web_up: what lies in $work/web is served at $bed_http01_port until the script ends.
 web_up() {
   mkdir -p "$work/web/.well-known/acme-challenge"
