@@ -51,20 +51,27 @@ static bool identifier_set(X509 *x509, const struct spec_alpn_certificate *parts
     return extension != NULL && X509_add_ext(x509, extension, -1) == 1;
 }
 
+static bool named(X509_NAME *name, const char *text) {
+    return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)text, -1, -1,
+                                      0)
+           == 1;
+}
+
 X509 *spec_alpn_certificate(struct spec *spec, const struct spec_alpn_certificate *parts,
                             EVP_PKEY *key) {
     X509 *x509 = spec_keep(spec, X509_new(), release_x509);
+    EVP_PKEY *signer = parts->issuer != NULL ? parts->issuer : key;
 
     if (X509_set_version(x509, X509_VERSION_3) != 1
         || ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) != 1
         || X509_gmtime_adj(X509_getm_notBefore(x509), -3600) == NULL
         || X509_gmtime_adj(X509_getm_notAfter(x509), 86400) == NULL
-        || X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_ASC,
-                                      (const unsigned char *)"ACME", -1, -1, 0)
-               != 1
-        || X509_set_issuer_name(x509, X509_get_subject_name(x509)) != 1
+        || !named(X509_get_subject_name(x509),
+                  parts->common_name != NULL ? parts->common_name : "ACME")
+        || (parts->issuer != NULL ? !named(X509_get_issuer_name(x509), "CA")
+                                  : X509_set_issuer_name(x509, X509_get_subject_name(x509)) != 1)
         || X509_set_pubkey(x509, key) != 1 || !names_set(x509, parts)
-        || !identifier_set(x509, parts) || X509_sign(x509, key, EVP_sha256()) <= 0) {
+        || !identifier_set(x509, parts) || X509_sign(x509, signer, EVP_sha256()) <= 0) {
         spec_fail(spec, "no certificate for tls-alpn-01");
     }
     return x509;

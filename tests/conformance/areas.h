@@ -9,12 +9,15 @@ extern const struct spec_area case_account_change;
 extern const struct spec_area case_ari;
 extern const struct spec_area case_authz;
 extern const struct spec_area case_certificate;
+extern const struct spec_area case_challenge;
 extern const struct spec_area case_directory;
 extern const struct spec_area case_eab;
 extern const struct spec_area case_errors;
 extern const struct spec_area case_finalize;
-extern const struct spec_area case_jose;
+extern const struct spec_area case_http01;
 extern const struct spec_area case_identifiers;
+extern const struct spec_area case_ip;
+extern const struct spec_area case_jose;
 extern const struct spec_area case_jws;
 extern const struct spec_area case_keychange;
 extern const struct spec_area case_nonce;
@@ -24,6 +27,8 @@ extern const struct spec_area case_profiles;
 extern const struct spec_area case_revocation;
 extern const struct spec_area case_security;
 extern const struct spec_area case_subdomain;
+extern const struct spec_area case_tkauth;
+extern const struct spec_area case_tls_alpn;
 extern const struct spec_area case_transport;
 
 /* Rows of a data file. */

@@ -224,9 +224,11 @@ const struct spec_answer *spec_get(struct spec *spec, const char *url) {
     return spec_request(spec, "GET", url, NULL, NULL, 0);
 }
 
-const struct spec_answer *spec_raw(struct spec *spec, const char *url, const void *octets,
-                                   size_t len, unsigned wait_ms) {
+/* spec_raw, with protocol NULL, and spec_raw_alpn: no connection is no failure there. */
+static const struct spec_answer *raw(struct spec *spec, const char *url, const char *protocol,
+                                     const void *octets, size_t len, unsigned wait_ms) {
     struct wire_target host;
+    unsigned char offer[256] = {0};
     struct wire_answer came = {0};
     struct err err = {0}, broken = {0};
     const char *path = NULL;
@@ -235,10 +237,18 @@ const struct spec_answer *spec_raw(struct spec *spec, const char *url, const voi
     if (spec_over(spec) || !spec_split(url, &host, &path, spec->target->tls)) {
         return spec_no_answer(spec, "raw", url, "not asked");
     }
+    if (protocol != NULL) {
+        (void)snprintf((char *)offer + 1, sizeof(offer) - 1, "%s", protocol);
+        offer[0] = (unsigned char)strlen(protocol);
+        host.alpn = offer;
+        host.alpn_len = offer[0] + 1u;
+    }
     transcript_request(spec, url, "", octets, len);
     AUTO(wire_close) struct wire *wire = wire_open(&host, until, &err);
     if (wire == NULL) {
-        spec_fail(spec, "no connection to %s: %s", url, err.detail);
+        if (protocol == NULL) {
+            spec_fail(spec, "no connection to %s: %s", url, err.detail);
+        }
         return spec_no_answer(spec, "raw", url, err.detail);
     }
     bool sent = wire_send(wire, octets, len, until, &broken);
@@ -249,6 +259,16 @@ const struct spec_answer *spec_raw(struct spec *spec, const char *url, const voi
     struct spec_answer *answer = spec_received(spec, "raw", url, &came);
     transcript_answer(spec, answer);
     return answer;
+}
+
+const struct spec_answer *spec_raw(struct spec *spec, const char *url, const void *octets,
+                                   size_t len, unsigned wait_ms) {
+    return raw(spec, url, NULL, octets, len, wait_ms);
+}
+
+const struct spec_answer *spec_raw_alpn(struct spec *spec, const char *url, const char *protocol,
+                                        const void *octets, size_t len, unsigned wait_ms) {
+    return raw(spec, url, protocol, octets, len, wait_ms);
 }
 
 const char *spec_directory_url(const struct spec *spec) { return spec->target->directory_url; }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/acme.h"
 #include "common/b64.h"
 #include "common/clock.h"
 #include "common/jwk.h"
@@ -182,6 +183,70 @@ const struct spec_answer *spec_prove(struct spec *spec, const struct spec_accoun
     (void)spec_check(spec, strcmp(spec_member(authz->json, "status"), "valid") == 0,
                      "the %s authorization became \"%s\": %s", type,
                      spec_member(authz->json, "status"), spec_member(error, "detail"));
+    return authz;
+}
+
+const struct spec_trial *spec_trial(struct spec *spec, const struct spec_order *order,
+                                    const char *type) {
+    struct spec_trial *trial = spec_keep(spec, calloc(1, sizeof(*trial)), free);
+    const char *url = order->authz_count == 0 ? "" : order->authz[0];
+    const struct spec_answer *authz = spec_fetch(spec, order->account, url);
+    const json_t *challenge = spec_challenge(authz->json, type);
+
+    *trial = (struct spec_trial){.account = order->account,
+                                 .order = order,
+                                 .authz = url,
+                                 .url = spec_member(challenge, "url"),
+                                 .token = spec_member(challenge, "token"),
+                                 .name = order->name};
+    (void)spec_check(spec, trial->url[0] != '\0', "no %s challenge offered", type);
+    trial->key_authorization = spec_key_authorization(spec, order->account, trial->token);
+    return trial;
+}
+
+const json_t *spec_trial_challenge(const struct spec_trial *trial, const json_t *authz) {
+    const json_t *challenge;
+    size_t i;
+
+    json_array_foreach(json_object_get(authz, "challenges"), i, challenge) {
+        if (strcmp(spec_member(challenge, "url"), trial->url) == 0) {
+            return challenge;
+        }
+    }
+    return json_null();
+}
+
+const struct spec_answer *spec_try(struct spec *spec, const struct spec_trial *trial) {
+    (void)spec_status(spec, spec_post_json(spec, trial->account, trial->url, spec_pack(spec, "{}")),
+                      200);
+    return spec_poll(spec, trial->account, trial->authz, "valid|invalid");
+}
+
+const struct spec_answer *spec_try_valid(struct spec *spec, const struct spec_trial *trial) {
+    const struct spec_answer *authz = spec_try(spec, trial);
+    const json_t *challenge = spec_trial_challenge(trial, authz->json);
+    const json_t *error = json_object_get(challenge, "error");
+
+    (void)spec_check(spec, strcmp(spec_member(authz->json, "status"), "valid") == 0,
+                     "the authorization became \"%s\": %s", spec_member(authz->json, "status"),
+                     spec_member(error, "detail"));
+    (void)spec_same(spec, "status of the challenge", spec_member(challenge, "status"), "valid");
+    return authz;
+}
+
+const struct spec_answer *spec_try_invalid(struct spec *spec, const struct spec_trial *trial,
+                                           const char *types) {
+    const struct spec_answer *authz = spec_try(spec, trial);
+    const json_t *challenge = spec_trial_challenge(trial, authz->json);
+    const char *type = spec_member(json_object_get(challenge, "error"), "type");
+    size_t prefix = strlen(ACME_ERROR_URN);
+
+    (void)spec_same(spec, "status of the authorization", spec_member(authz->json, "status"),
+                    "invalid");
+    (void)spec_same(spec, "status of the challenge", spec_member(challenge, "status"), "invalid");
+    (void)spec_check(spec,
+                     strncmp(type, ACME_ERROR_URN, prefix) == 0 && one_of(types, type + prefix),
+                     "the challenge's error is \"%s\", expected %s", type, types);
     return authz;
 }
 

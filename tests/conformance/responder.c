@@ -274,6 +274,10 @@ const char *spec_http01_path(struct spec *spec, const char *token) {
     return spec_text(spec, WELL_KNOWN "%s", token);
 }
 
+const char *spec_http01_url(struct spec *spec, const char *path) {
+    return spec_text(spec, "http://127.0.0.1:%u%s", spec->target->http01_port, path);
+}
+
 void spec_http01(struct spec *spec, const char *token, const char *text) {
     spec_http01_raw(spec, spec_http01_path(spec, token),
                     spec_text(spec,

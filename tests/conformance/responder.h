@@ -31,6 +31,8 @@ struct spec_http01_seen {
     const char *head; /* request line and headers of the last one */
 };
 struct spec_http01_seen spec_http01_seen(struct spec *spec, const char *path);
+/* "http://127.0.0.1:PORT/path", where that is answered. */
+const char *spec_http01_url(struct spec *spec, const char *path);
 /* "/.well-known/acme-challenge/TOKEN" */
 const char *spec_http01_path(struct spec *spec, const char *token);
 
@@ -45,6 +47,8 @@ struct spec_alpn_certificate {
     bool not_critical;             /* acmeIdentifier */
     const void *extension;         /* its DER value instead of the OCTET STRING */
     size_t extension_len;
+    const char *common_name; /* NULL: "ACME" */
+    EVP_PKEY *issuer;        /* signs, named "CA"; NULL: self-signed */
 };
 X509 *spec_alpn_certificate(struct spec *spec, const struct spec_alpn_certificate *parts,
                             EVP_PKEY *key);
@@ -86,11 +90,14 @@ const char *spec_dns01_value(struct spec *spec, const char *key_authorization);
 
 /* ---- authority tokens, RFC 9447 and 9448 ---- */
 
-/* What a good token says: exp, jti, iss, atc of type, value, ca false and account's fingerprint. */
+/* What a good token says: exp, jti, iss, nfTypes AMF (TS 33.310), atc of type, value, ca false and
+ * account's fingerprint. */
 json_t *spec_token_claims(struct spec *spec, const struct spec_account *account, const char *type,
                           const char *value);
 /* Signed by --token-authority-key, its certificate in x5c; key: by another one, with no x5c. */
 const char *spec_token(struct spec *spec, const json_t *claims, EVP_PKEY *key);
+/* --token-authority-key; skips the case when there is none. */
+EVP_PKEY *spec_token_key(struct spec *spec);
 /* "SHA256 56:3E:…" of the account's key. */
 const char *spec_fingerprint(struct spec *spec, const struct spec_account *account);
 /* A version 4 UUID nobody used before. */

@@ -36,6 +36,7 @@ static const struct { unsigned bit; const char *word, *lacking; } needs[] = {
     {NEED_RESTRICTED,   "restricted",   "needs a target that refuses .refused.test (--has restricted)"},
     {NEED_IP,           "ip",           "needs a target for ip identifiers (--has ip)"},
     {NEED_PLAIN,        "plain",        "needs a target without extensions (--has plain)"},
+    {NEED_RETRIES,      "retries",      "needs a target that repeats failed queries (--has retries)"},
     {NEED_OCSP,         "ocsp",         "needs a target with OCSP (--has ocsp)"},
 };
 /* clang-format on */

@@ -15,6 +15,7 @@ configurations=(
   "short       |short        |--set lifetimes.order=2s --set lifetimes.authorization=3s"
   "async       |async        |--finalize-delay 1"
   "plain       |plain        |--set ari.offered=false --set authz.subdomains=off"
+  "retries     |retries      |--set validation.retries=3 --set validation.retry_interval=6s"
 )
 acmespec=$BUILD/tests/conformance/acmespec
 server=${SERVER:-$BUILD/server/nfacme-server}
@@ -74,7 +75,7 @@ try() {
 }
 
 # What the default configuration is set up for.
-default_has="ocsp"
+default_has="ocsp ip"
 failed=no results=()
 for configuration in "${configurations[@]}"; do
   IFS='|' read -r name need arguments <<<"$configuration"

@@ -45,7 +45,8 @@ enum spec_need {
     NEED_RESTRICTED = 1u << 22,  /* --has restricted: names below .refused.test are refused */
     NEED_IP = 1u << 23,          /* --has ip: ip identifiers, 127.0.0.1 reachable */
     NEED_OCSP = 1u << 24,        /* --has ocsp */
-    NEED_PLAIN = 1u << 25        /* --has plain: what can be switched off of the extensions is */
+    NEED_PLAIN = 1u << 25,       /* --has plain: what can be switched off of the extensions is */
+    NEED_RETRIES = 1u << 26      /* --has retries: a failed query is repeated, seconds later */
 };
 
 /* What is watched in every answer of the whole run; such a row has no run function. */
@@ -148,6 +149,9 @@ const struct spec_answer *spec_request(struct spec *spec, const char *method, co
  * No answer at all is no failure: look at status 0 and error.  wait_ms 0: until the deadline. */
 const struct spec_answer *spec_raw(struct spec *spec, const char *url, const void *octets,
                                    size_t len, unsigned wait_ms);
+/* The same on a connection that offers this protocol alone; no connection: no answer, either. */
+const struct spec_answer *spec_raw_alpn(struct spec *spec, const char *url, const char *protocol,
+                                        const void *octets, size_t len, unsigned wait_ms);
 
 #define SPEC_OMIT "\x01omit" /* in a text member below: leave it out */
 
@@ -266,6 +270,24 @@ const struct spec_answer *spec_answer_challenge(struct spec *spec,
                                                 const char *authz_url, const char *type);
 const struct spec_answer *spec_prove(struct spec *spec, const struct spec_account *account,
                                      const char *authz_url, const char *type);
+/* One challenge of a type, of a pending authorization; what is published for it is the case's. */
+struct spec_trial {
+    const struct spec_account *account;
+    const struct spec_order *order;
+    const char *authz, *url, *token, *name, *key_authorization;
+};
+/* The order's first authorization's challenge. */
+const struct spec_trial *spec_trial(struct spec *spec, const struct spec_order *order,
+                                    const char *type);
+/* POST {} (200 demanded) and poll; the authorization once it is decided. */
+const struct spec_answer *spec_try(struct spec *spec, const struct spec_trial *trial);
+/* The same, valid demanded; or invalid, with one of these errors ("dns|connection") at the
+ * challenge. */
+const struct spec_answer *spec_try_valid(struct spec *spec, const struct spec_trial *trial);
+const struct spec_answer *spec_try_invalid(struct spec *spec, const struct spec_trial *trial,
+                                           const char *types);
+/* The challenge of that URL within an authorization (JSON null when absent). */
+const json_t *spec_trial_challenge(const struct spec_trial *trial, const json_t *authz);
 /* An order whose authorizations are all valid through http-01 (dns names; NULL: a new one). */
 const struct spec_order *spec_ready(struct spec *spec, const struct spec_account *account,
                                     const char *name);

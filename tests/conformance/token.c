@@ -38,10 +38,17 @@ const char *spec_fingerprint(struct spec *spec, const struct spec_account *accou
 
 json_t *spec_token_claims(struct spec *spec, const struct spec_account *account, const char *type,
                           const char *value) {
-    return spec_pack(spec, "{s:I, s:s, s:s, s:{s:s, s:s, s:b, s:s}}", "exp",
+    return spec_pack(spec, "{s:I, s:s, s:s, s:[s], s:{s:s, s:s, s:b, s:s}}", "exp",
                      (json_int_t)time(NULL) + TOKEN_LIFE_S, "jti", spec_uuid(spec), "iss",
-                     "https://authority.test/", "atc", "tktype", type, "tkvalue", value, "ca", 0,
-                     "fingerprint", spec_fingerprint(spec, account));
+                     "https://authority.test/", "nfTypes", "AMF", "atc", "tktype", type, "tkvalue",
+                     value, "ca", 0, "fingerprint", spec_fingerprint(spec, account));
+}
+
+EVP_PKEY *spec_token_key(struct spec *spec) {
+    if (spec->target->token_key == NULL) {
+        spec_skip(spec, "no --token-authority-key");
+    }
+    return spec->target->token_key;
 }
 
 const char *spec_token(struct spec *spec, const json_t *claims, EVP_PKEY *key) {
