@@ -19,6 +19,7 @@ static const char *const challenge_names[] = {
     [ACME_CHALLENGE_HTTP01]    = "http-01",
     [ACME_CHALLENGE_TKAUTH01]  = "tkauth-01",
     [ACME_CHALLENGE_TLSALPN01] = "tls-alpn-01",
+    [ACME_CHALLENGE_DNS01]     = "dns-01",
 };
 static const char *const account_statuses[] = {
     [ACCOUNT_VALID]       = "valid",

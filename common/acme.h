@@ -28,6 +28,7 @@ enum acme_challenge_type {
     ACME_CHALLENGE_HTTP01,
     ACME_CHALLENGE_TKAUTH01,  /* RFC 9447, tkauth-type atc */
     ACME_CHALLENGE_TLSALPN01, /* RFC 8737 */
+    ACME_CHALLENGE_DNS01,     /* RFC 8555 8.4 */
     ACME_CHALLENGE__COUNT
 };
 

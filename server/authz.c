@@ -44,7 +44,7 @@ static const struct {
 };
 
 static const unsigned offers[] = {
-    [ACME_ID_DNS]         = 1U << ACME_CHALLENGE_HTTP01 | 1U << ACME_CHALLENGE_TLSALPN01,
+    [ACME_ID_DNS]         = 1U << ACME_CHALLENGE_HTTP01 | 1U << ACME_CHALLENGE_TLSALPN01 | 1U << ACME_CHALLENGE_DNS01,
     [ACME_ID_NF_INSTANCE] = 1U << ACME_CHALLENGE_TKAUTH01, /* TS 33.310 Annex J */
     [ACME_ID_IP]          = 1U << ACME_CHALLENGE_HTTP01 | 1U << ACME_CHALLENGE_TLSALPN01, /* RFC 8738 7 */
 };
@@ -84,12 +84,7 @@ enum authz_status authz_status_at(const struct authz *authz, uint64_t now_us) {
 }
 
 unsigned authz_offers(enum acme_identifier_type type, unsigned flags) {
-    enum acme_challenge_type dns = ACME_CHALLENGE__COUNT;
-
-    if (flags == 0) {
-        return offers[type];
-    }
-    return acme_challenge_parse("dns-01", &dns) ? offers[type] & 1U << dns : 0;
+    return flags == 0 ? offers[type] : offers[type] & 1U << ACME_CHALLENGE_DNS01;
 }
 
 void authz_init(struct authz *authz, const struct acme_identifier *identifier, unsigned flags,

@@ -42,6 +42,8 @@ static const struct config_key keys[] = {
     {.path = "validation.history", .type = CONFIG_INT, .fallback = "1024", .max = 1e6, .help = "Identifiers whose last 16 queries the admin listener shows; 0: none."},
     {.path = "validation.resolver", .type = CONFIG_TEXT, .option = "--resolver", .argument = "ADDR:PORT", .help = "Ask this DNS server instead of the system's."},
     {.path = "validation.resolve_to", .type = CONFIG_TEXT, .option = "--resolve-to", .argument = "ADDR", .help = "Every name is at this address (beds without DNS)."},
+    {.path = "validation.caa", .type = CONFIG_TEXT, .fallback = "auto", .choices = "auto|on|off", .option = "--caa", .argument = "auto|on|off", .help = "Ask whether CAA records allow this CA (RFC 8659); auto: with --resolver and --caa-identity."},
+    {.path = "validation.caa_reuse", .type = CONFIG_DURATION, .fallback = "8h", .max = 86400, .help = "How long what CAA records said at validation holds for finalize; 0: asked again each time."},
     {.path = "validation.token_authority", .type = CONFIG_TEXT, .option = "--token-authority", .argument = "PEM", .help = "Certificate of the Token Authority whose tokens prove an NfInstanceId (tkauth-01)."},
     {.path = "eab", .type = CONFIG_SECTION, .help = "External account binding."},
     {.path = "eab.keys", .type = CONFIG_TEXTS, .option = "--eab", .argument = "KID:BASE64URL", .help = "A key accounts may be bound to; one key binds any number of accounts."},
@@ -264,6 +266,17 @@ static bool read_urls(struct options *options, struct err *err) {
     return true;
 }
 
+static bool read_caa(struct options *options, struct err *err) {
+    const char *caa = config_text(options->config, "validation.caa");
+
+    options->caa_reuse_us = config_duration_us(options->config, "validation.caa_reuse");
+    options->caa = strcmp(caa, "on") == 0
+                   || (strcmp(caa, "auto") == 0 && options->resolver != NULL
+                       && options->caa_identities[0] != NULL);
+    return !options->caa || options->caa_identities[0] != NULL
+           || fail(options, "validation.caa", err, "no --caa-identity says how CAA means this CA");
+}
+
 static bool read_accounts(struct options *options, struct err *err) {
     const struct config *config = options->config;
     size_t count = config_count(config, "directory.caa_identities");
@@ -285,7 +298,7 @@ static bool read_accounts(struct options *options, struct err *err) {
         }
         options->caa_identities[i] = name;
     }
-    return read_urls(options, err);
+    return read_caa(options, err) && read_urls(options, err);
 }
 
 static void read_log(const char *name) {

@@ -39,7 +39,9 @@ struct options { /* texts are borrowed from config */
     const char *terms;                               /* URL of the terms of service; or NULL */
     const char *website;                             /* or NULL */
     const char *caa_identities[OPTIONS_CAA_MAX + 1]; /* NULL-ended */
-    const char *blocked_keys;                        /* a file; or NULL */
+    bool caa;                                        /* CAA records are asked for */
+    uint64_t caa_reuse_us;
+    const char *blocked_keys; /* a file; or NULL */
     struct throttle_options limits;
     const char *limits_help; /* a URL, or NULL */
     const char *trace, *events;

@@ -1,9 +1,11 @@
 #include "server/resolver.h"
 
 #include <ares.h>
+#include <arpa/nameser.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
@@ -14,6 +16,8 @@
 
 struct resolver {
     struct loop *loop;
+    char server[100];
+    unsigned timeout_ms;
     ares_channel channel;
     bool open;    /* channel is there to be destroyed */
     bool closing; /* c-ares calls back what it drops; we do not */
@@ -140,6 +144,9 @@ struct resolver *resolver_new(struct loop *loop, const char *server, unsigned ti
         return NULL;
     }
     resolver->loop = loop;
+    resolver->timeout_ms = timeout_ms;
+    (void)snprintf(resolver->server, sizeof resolver->server, "%s",
+                   server != NULL ? server : "the system's name server");
     return channel_open(resolver, server, timeout_ms, err) ? TAKE(resolver) : NULL;
 }
 
@@ -213,4 +220,124 @@ void resolver_start(struct resolver *resolver, const char *name, resolver_done *
     memcpy(query->name, name, strlen(name) + 1);
     ares_getaddrinfo(resolver->channel, name, NULL, &hints, on_answer, query);
     arm(resolver);
+}
+
+/* ---- other records ---- */
+
+struct ask {
+    struct resolver *resolver;
+    char asked[DNS_NAME_SIZE]; /* at first */
+    char name[DNS_NAME_SIZE];  /* now: where its aliases led */
+    unsigned type, aliases;
+    uint64_t deadline_us; /* no further alias is followed */
+    resolver_asked *done;
+    void *ctx;
+};
+
+const char *resolver_server(const struct resolver *resolver) { return resolver->server; }
+
+static const char *type_name(unsigned type) {
+    return type == DNS_TYPE_TXT ? "TXT" : type == DNS_TYPE_CAA ? "CAA" : "CNAME";
+}
+
+static unsigned rcode_of(int status) {
+    switch (status) {
+    case ARES_EFORMERR:
+        return 1;
+    case ARES_ESERVFAIL:
+        return DNS_RCODE_SERVFAIL;
+    case ARES_ENOTIMP:
+        return 4;
+    case ARES_EREFUSED:
+        return 5;
+    default:
+        return 0;
+    }
+}
+
+/* Takes ask. */
+static void ask_fail(struct ask *ask, unsigned rcode, const char *why) {
+    struct err err = {0};
+
+    (void)err_set(&err, ERR_DNS, "%.40s gave no %s of %.80s: %.40s", ask->resolver->server,
+                  type_name(ask->type), ask->asked, rcode != 0 ? dns_rcode_name(rcode) : why);
+    resolver_asked *done = ask->done;
+    void *ctx = ask->ctx;
+    free(ask);
+    done(ctx, NULL, rcode, &err);
+}
+
+static void ask_now(struct ask *ask);
+
+/* An alias whose target's records are not in the answer: ask for them. */
+static bool ask_again(struct ask *ask, const struct dns_answer *answer) {
+    if (answer->rcode != DNS_RCODE_NOERROR || answer->count > 0 || answer->aliases == 0) {
+        return false;
+    }
+    memcpy(ask->name, answer->name, sizeof ask->name);
+    if (ask->aliases > DNS_ALIASES_MAX) {
+        ask_fail(ask, 0, "too many aliases, or a circle");
+    } else if (clock_wall_us() > ask->deadline_us) {
+        ask_fail(ask, 0, "too slow");
+    } else {
+        ask_now(ask);
+    }
+    return true;
+}
+
+static void on_records(void *ctx, int status, int timeouts, unsigned char *octets, int len) {
+    struct ask *ask = ctx;
+    struct dns_answer answer;
+    struct err err = {0};
+
+    (void)timeouts;
+    if (ask->resolver->closing) {
+        free(ask);
+        return;
+    }
+    if (octets == NULL || len <= 0) {
+        ask_fail(ask, rcode_of(status), ares_strerror(status));
+        return;
+    }
+    if (!dns_answer_read(octets, (size_t)len, ask->name, ask->type, &answer, &err)) {
+        ask_fail(ask, 0, err.detail);
+        return;
+    }
+    ask->aliases += answer.aliases;
+    if (answer.rcode != DNS_RCODE_NOERROR && answer.rcode != DNS_RCODE_NXDOMAIN) {
+        ask_fail(ask, answer.rcode, "");
+    } else if (!ask_again(ask, &answer)) {
+        resolver_asked *done = ask->done;
+        void *done_ctx = ask->ctx;
+        free(ask);
+        done(done_ctx, &answer, answer.rcode, &err);
+    }
+}
+
+static void ask_now(struct ask *ask) {
+    struct resolver *resolver = ask->resolver;
+
+    ares_query(resolver->channel, ask->name, ns_c_in, (int)ask->type, on_records, ask);
+    arm(resolver);
+}
+
+void resolver_ask(struct resolver *resolver, const char *name, unsigned type, resolver_asked *asked,
+                  void *ctx) {
+    struct ask *ask = calloc(1, sizeof *ask);
+
+    if (ask == NULL || strlen(name) >= sizeof ask->name) {
+        struct err err = {0};
+        free(ask);
+        (void)err_set(&err, ERR_DNS, "%.100s cannot be looked up", name);
+        asked(ctx, NULL, 0, &err);
+        return;
+    }
+    *ask = (struct ask){.resolver = resolver,
+                        .type = type,
+                        .deadline_us = clock_wall_us() + (uint64_t)resolver->timeout_ms * 1000,
+                        .done = asked,
+                        .ctx = ctx};
+    memcpy(ask->asked, name, strlen(name) + 1);
+    memcpy(ask->name, name, strlen(name) + 1);
+    ask_now(ask);
 }

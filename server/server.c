@@ -186,6 +186,9 @@ static bool start_va(struct server *server, struct err *err) {
                                              .observer = {server->history == NULL ? NULL
                                                                                   : history_query,
                                                           server->history},
+                                             .caa_identities =
+                                                 options->caa ? options->caa_identities : NULL,
+                                             .names = options->names,
                                              .resolver = options->resolver,
                                              .resolve_to = options->resolve_to},
                         err);
@@ -252,6 +255,7 @@ static bool make_wfe(struct server *server, struct err *err) {
                               .limits_help = options->limits_help,
                               .website = options->website,
                               .caa_identities = options->caa_identities,
+                              .caa_reuse_us = options->caa_reuse_us,
                               .names = options->names,
                               .meter = server->meter,
                               .audit = server->audit,

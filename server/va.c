@@ -11,11 +11,14 @@
 #include <unistd.h>
 
 #include "common/loop.h"
+#include "server/caa_search.h"
+#include "server/va_dns01.h"
 #include "server/va_http01.h"
 #include "server/va_tkauth01.h"
 #include "server/va_tlsalpn01.h"
 
 #define DEFAULT_PARALLEL 256
+#define DEFAULT_TIMEOUT_MS 5000
 #define DEFAULT_RETRY_INTERVAL_US 5000000
 #define JUDGES_MAX 8
 
@@ -25,6 +28,7 @@ struct job {
     struct va_task task; /* task.response is owned */
     va_done *done;
     void *ctx;
+    struct caa_question caa; /* once the challenge is met */
     unsigned attempts;       /* that failed */
     uint64_t begun_us;       /* the last one, clock_wall_us */
     struct loop_timer timer; /* to the next one */
@@ -40,6 +44,9 @@ struct va {
     struct va_targets *targets;
     struct va_http01 *http01;
     struct va_tlsalpn01 *tlsalpn01;
+    struct resolver *records; /* for other records than addresses */
+    struct va_dns01 *dns01;
+    struct caa_search *caa; /* NULL: has no say */
     struct loop *loop;
     unsigned parallel_max, retries;
     uint64_t retry_interval_us;
@@ -60,13 +67,14 @@ struct va {
 
 /* Calls complete(job, …) once, at once or later. */
 typedef void validate(struct va *va, struct job *job);
-static validate check_token, start_fetch, start_handshake;
+static validate check_token, start_fetch, start_handshake, start_look_up;
 
 /* clang-format off */
 static const struct { bool instant; validate *validate; } methods[] = {
     [ACME_CHALLENGE_HTTP01]    = {false, start_fetch},
     [ACME_CHALLENGE_TKAUTH01]  = {true,  check_token},
     [ACME_CHALLENGE_TLSALPN01] = {false, start_handshake},
+    [ACME_CHALLENGE_DNS01]     = {false, start_look_up},
 };
 /* clang-format on */
 static_assert(COUNT(methods) == ACME_CHALLENGE__COUNT, "one row per challenge type");
@@ -179,8 +187,7 @@ static void wait_again(struct job *job, const struct va_result *result) {
     job->done(job->ctx, &so_far);
 }
 
-static void on_fetched(void *ctx, const struct va_result *result) {
-    struct job *job = ctx;
+static void attempt_end(struct job *job, const struct va_result *result) {
     struct va *va = job->va;
 
     queue_remove(&va->running, job);
@@ -191,6 +198,31 @@ static void on_fetched(void *ctx, const struct va_result *result) {
         complete(job, result);
     }
     loop_post(va->loop, pump, va);
+}
+
+static void on_caa(void *ctx, const struct err *err) {
+    attempt_end(ctx, &(struct va_result){.valid = err->kind == ERR_NONE, .err = *err});
+}
+
+/* The challenge's outcome; met, RFC 8659 has a word. */
+static void on_fetched(void *ctx, const struct va_result *result) {
+    struct job *job = ctx;
+    const struct va_task *task = &job->task;
+
+    if (!result->valid || job->va->caa == NULL || task->identifier.type != ACME_ID_DNS) {
+        attempt_end(job, result);
+        return;
+    }
+    job->caa = (struct caa_question){.wildcard = task->wildcard, .method = task->type};
+    memcpy(job->caa.name, task->identifier.value, sizeof job->caa.name);
+    memcpy(job->caa.account, task->account, sizeof job->caa.account);
+    caa_search_start(job->va->caa, &job->caa, on_caa, job);
+}
+
+bool va_caa_asked(const struct va *va) { return va->caa != NULL; }
+
+bool va_caa(struct va *va, const struct caa_batch *batch, struct err *err) {
+    return caa_search_post(va->caa, batch, err);
 }
 
 struct hurry {
@@ -233,6 +265,10 @@ static void start_fetch(struct va *va, struct job *job) {
 
 static void start_handshake(struct va *va, struct job *job) {
     va_tlsalpn01_start(va->tlsalpn01, &job->task, on_fetched, job);
+}
+
+static void start_look_up(struct va *va, struct job *job) {
+    va_dns01_start(va->dns01, &job->task, on_fetched, job);
 }
 
 /* Start what may run. */
@@ -278,6 +314,19 @@ static bool threads_start(struct va *va, struct err *err) {
     return true;
 }
 
+/* What asks for more than addresses: by the resolver even where names have one known address. */
+static bool look_ups_new(struct va *va, const struct va_options *options, struct err *err) {
+    unsigned timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
+
+    va->records = resolver_new(va->loop, options->resolver, timeout_ms, err);
+    va->dns01 = va->records == NULL ? NULL : va_dns01_new(options, va->records, err);
+    if (va->dns01 == NULL || options->caa_identities == NULL) {
+        return va->dns01 != NULL;
+    }
+    va->caa = caa_search_new(options, va->loop, va->records, err);
+    return va->caa != NULL;
+}
+
 static bool validators_new(struct va *va, const struct va_options *options, struct err *err) {
     va->tkauth01 = va_tkauth01_new(options->token_authority, err);
     va->loop = va->tkauth01 == NULL ? NULL : loop_new(err);
@@ -285,7 +334,7 @@ static bool validators_new(struct va *va, const struct va_options *options, stru
     va->http01 = va->targets == NULL ? NULL : va_http01_new(options, va->loop, va->targets, err);
     va->tlsalpn01 =
         va->http01 == NULL ? NULL : va_tlsalpn01_new(options, va->loop, va->targets, err);
-    return va->tlsalpn01 != NULL;
+    return va->tlsalpn01 != NULL && look_ups_new(va, options, err);
 }
 
 struct va *va_new(const struct va_options *options, struct err *err) {
@@ -326,6 +375,9 @@ void va_free(struct va *va) {
     }
     va_http01_free(va->http01);
     va_tlsalpn01_free(va->tlsalpn01);
+    va_dns01_free(va->dns01);
+    caa_search_free(va->caa);
+    resolver_free(va->records);
     va_targets_free(va->targets);
     loop_free(va->loop);
     va_tkauth01_free(va->tkauth01);

@@ -6,6 +6,7 @@
 #include "common/nftypes.h"
 #include "common/ossl.h"
 #include "common/trace.h"
+#include "server/id.h"
 
 struct va;
 
@@ -54,11 +55,15 @@ struct va_options {
     unsigned retries;            /* further attempts after one that failed, RFC 8555 8.2 */
     uint64_t retry_interval_us;  /* before each; 0 = 5 s */
     struct va_observer observer;
+    const char *const *caa_identities; /* NULL: CAA is not looked at; else as struct caa_policy */
+    const char *const *names;          /* of this server, for CAA's accounturi */
 };
 
 struct va_task { /* plain data, copied by va_submit, response included */
     enum acme_challenge_type type;
     struct acme_identifier identifier;
+    bool wildcard;               /* it is for "*." and the identifier: CAA */
+    char account[ID_SIZE];       /* whose challenge it is: CAA */
     char token[64];              /* the challenge's */
     char account_thumbprint[44]; /* RFC 7638, base64url */
     const char *response;        /* the response object as JSON text: {} or {"tkauth":"…"} */
@@ -94,5 +99,10 @@ unsigned va_queued(const struct va *va);
 /* Whether failed attempts are repeated, and how long after. */
 bool va_retries(const struct va *va);
 uint64_t va_retry_interval_us(const struct va *va);
+/* Does CAA have a say (RFC 8659)?  Then it is asked for each dns identifier once its challenge is
+ * met, and va_caa asks again, for certificates; as caa_search_post. */
+bool va_caa_asked(const struct va *va);
+struct caa_batch;
+MUST_CHECK bool va_caa(struct va *va, const struct caa_batch *batch, struct err *err);
 /* The next attempt of the task of that key is due now, if it waits for one; from any thread. */
 void va_hasten(struct va *va, const char *key);

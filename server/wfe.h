@@ -45,6 +45,7 @@ struct wfe_options { /* all borrowed for the life */
     struct audit *audit; /* or NULL */
     struct faults *faults; /* or NULL */
     struct trace *trace; /* or NULL */
+    uint64_t caa_reuse_us; /* how long what CAA said at validation holds */
     uint64_t order_lifetime_us;
     uint64_t authz_lifetime_us; /* once valid; a token's end comes first */
     bool ari;                   /* renewal information is offered, RFC 9773 */

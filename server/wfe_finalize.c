@@ -109,6 +109,8 @@ static bool finalize_later(struct request *request, const char *csr,
     return request_commit(request, accepted);
 }
 
+static void finalize_on(struct request *request);
+
 static bool finalize(struct request *request) {
     struct order *order = &request->order;
     AUTO(x509_csr_done) struct x509_csr csr = {0};
@@ -118,12 +120,25 @@ static bool finalize(struct request *request) {
     if (!json_get_text(request->pass.payload, "csr", JSON_REQUIRED, ISSUE_CSR_TEXT_MAX, &text,
                        &request->err)
         || !issue_csr_read(text, &csr, &request->err)
-        || !issue_check(&request->wfe->options, order, &csr, &wanted, &request->err)
+        || !issue_check(&request->wfe->options, order, &csr, &wanted, &request->err)) {
+        return true;
+    }
+    if (!wfe_caa(request, finalize_on)) {
+        return false;
+    }
+    if (request->err.kind != ERR_NONE
         || !order_next(order->status, ORDER_FINALIZE, &order->status, &request->err)) {
         return true;
     }
     return request->wfe->options.finalize_delay_us == 0 ? finalize_now(request, &wanted)
                                                         : finalize_later(request, text, &wanted);
+}
+
+/* CAA was asked. */
+static void finalize_on(struct request *request) {
+    if (request->err.kind != ERR_NONE || finalize(request)) {
+        request_finish(request);
+    }
 }
 
 /* One subproblem for each name whose authorization is in the way, 6.7.1. */

@@ -142,7 +142,8 @@ void request_header_url(struct request *request, const char *name, const char *r
 }
 
 bool request_defer(struct request *request) {
-    return httpd_defer(request->exchange)
+    request->deferred = request->deferred || httpd_defer(request->exchange);
+    return request->deferred
            || err_set(&request->err, ERR_OVERLOAD, "too many requests wait");
 }
 

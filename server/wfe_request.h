@@ -29,6 +29,7 @@ struct request {
     struct gate_pass pass;
     bool deactivated; /* the refusal is 401, RFC 8555 7.3.6 */
     bool nonce;       /* the answer carries one */
+    bool deferred;    /* the connection is suspended */
     struct fault_action *fault; /* what rules want done with it; or NULL */
     char *instance;   /* of a userActionRequired: the terms of service; else NULL */
     struct trace_context trace;
@@ -51,6 +52,7 @@ struct request {
     struct authz authz;
     struct certificate certificate;
     char *text;
+    bool caa_permits;  /* asked just now */
     bool bound_stored; /* the new account uses up a key of the store */
     struct store_tx tx;
     struct revoker_wait wait;
@@ -128,6 +130,11 @@ MUST_CHECK bool wfe_replaces_read(struct request *request, struct err *err);
 void wfe_replaces_claim(struct request *request);
 void wfe_replaces_done(struct request *request);
 void wfe_replaces_show(const struct request *request, const struct order *order, json_t *object);
+
+/* wfe_caa.c: may the names of request->order, whose authorizations are valid, be issued now as far as
+ * CAA goes?  true: yes, or err is set.  false: it is being asked, and go_on is called (on another
+ * thread) when request->caa_permits or err is set; it ends in request_finish. */
+bool wfe_caa(struct request *request, void (*go_on)(struct request *request));
 
 /* The order object as it is now. */
 json_t *wfe_order_json(const struct request *request, const struct order *order);

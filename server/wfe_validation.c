@@ -327,9 +327,11 @@ void wfe_validation_start(struct validation *validation, const char *thumbprint,
                           const char *response) {
     struct va_task task = {.type = validation->challenge->type,
                            .identifier = validation->authz.identifier,
+                           .wildcard = (validation->authz.flags & AUTHZ_WILDCARD) != 0,
                            .response = response};
     struct err err = {0};
 
+    (void)snprintf(task.account, sizeof(task.account), "%s", validation->authz.account);
     task.dropped = dropped;
     if (va_retries(validation->wfe->options.va)) {
         key_of(&validation->authz, task.type, task.key);

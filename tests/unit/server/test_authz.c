@@ -81,9 +81,10 @@ START_TEST(a_new_authorization_offers_its_types_with_fresh_tokens) {
     ck_assert_uint_eq(first.count, 1);
     ck_assert_ptr_nonnull(authz_challenge(&first, ACME_CHALLENGE_TKAUTH01));
     ck_assert_ptr_null(authz_challenge(&first, ACME_CHALLENGE_HTTP01));
-    ck_assert_uint_eq(second.count, 2);
+    ck_assert_uint_eq(second.count, 3);
     ck_assert_ptr_nonnull(authz_challenge(&second, ACME_CHALLENGE_HTTP01));
     ck_assert_ptr_nonnull(authz_challenge(&second, ACME_CHALLENGE_TLSALPN01));
+    ck_assert_ptr_nonnull(authz_challenge(&second, ACME_CHALLENGE_DNS01));
     ck_assert_uint_eq(strlen(first.challenges[0].token), 22); /* 8.3: 128 bits */
     ck_assert_str_ne(first.challenges[0].token, second.challenges[0].token);
     ck_assert_str_ne(first.id, second.id);
