@@ -10,6 +10,7 @@ configurations=(
   "default     |default      |--exclude 169.254.0.0/16"
   "eab-required|eab-required |--require-eab"
   "alternates  |alternates   |--alternate-roots 2"
+  "caa         |caa          |--caa-identity ca.acmespec.test --caa-identity pki.acmespec.test --set validation.caa_reuse=0"
   "terms       |terms        |--tos https://terms.acmespec.test/1"
   "limits      |limits       |--set limits.rate.window=20s --set limits.rate.orders=5"
   "short       |short        |--set lifetimes.order=2s --set lifetimes.authorization=3s"

@@ -23,7 +23,7 @@ START_TEST(rfc8555_7_1_6_names_go_both_ways) {
     GO_BOTH_WAYS(enum acme_identifier_type, ACME_ID__COUNT, acme_identifier_name,
                  acme_identifier_parse, "dns", "NfInstanceId", "ip");
     GO_BOTH_WAYS(enum acme_challenge_type, ACME_CHALLENGE__COUNT, acme_challenge_name,
-                 acme_challenge_parse, "http-01", "tkauth-01", "tls-alpn-01");
+                 acme_challenge_parse, "http-01", "tkauth-01", "tls-alpn-01", "dns-01");
     GO_BOTH_WAYS(enum account_status, ACCOUNT_STATUS__COUNT, account_status_name,
                  account_status_parse, "valid", "deactivated", "revoked");
     GO_BOTH_WAYS(enum order_status, ORDER_STATUS__COUNT, order_status_name, order_status_parse,
