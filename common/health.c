@@ -5,7 +5,7 @@
 
 #include "common/metrics.h"
 
-#define HEALTH_METRICS_MAX (64 * 1024)
+#define HEALTH_METRICS_MAX (256 * 1024)
 #define HEALTH_BODY_MAX (64 * 1024)
 #define HEALTH_CONNECTIONS_MAX 64
 #define TEXT_TYPE "text/plain; charset=utf-8"

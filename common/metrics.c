@@ -22,7 +22,7 @@ static bool help_text(const char *help, struct buf *buf) {
     return buf_text(buf, "\n");
 }
 
-static bool head(const char *name, const char *kind, const char *help, struct buf *buf) {
+bool metrics_head(const char *name, const char *kind, const char *help, struct buf *buf) {
     return buf_printf(buf, "# HELP %s ", name) && help_text(help, buf)
            && buf_printf(buf, "# TYPE %s %s\n", name, kind);
 }
@@ -32,8 +32,8 @@ bool metrics_render(struct metric *table, unsigned count, struct buf *buf) {
         struct metric *row = &table[i];
         bool first = i == 0 || strcmp(row->name, table[i - 1].name) != 0;
         if (first) {
-            (void)head(row->name, row->kind == METRIC_COUNTER ? "counter" : "gauge",
-                       row->help == NULL ? "" : row->help, buf);
+            (void)metrics_head(row->name, row->kind == METRIC_COUNTER ? "counter" : "gauge",
+                               row->help == NULL ? "" : row->help, buf);
         }
         if (row->labels == NULL) {
             (void)buf_printf(buf, "%s %" PRId64 "\n", row->name, metric_get(row));
@@ -79,16 +79,16 @@ bool metrics_render_process(const char *program, struct buf *buf) {
 
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    (void)head("process_cpu_seconds_total", "counter", "User and system CPU time.", buf);
+    (void)metrics_head("process_cpu_seconds_total", "counter", "User and system CPU time.", buf);
     (void)buf_printf(buf, "process_cpu_seconds_total %lld.%06ld\n", (long long)cpu.tv_sec,
                      cpu.tv_nsec / 1000);
-    (void)head("process_resident_memory_bytes", "gauge", "Resident memory.", buf);
+    (void)metrics_head("process_resident_memory_bytes", "gauge", "Resident memory.", buf);
     (void)buf_printf(buf, "process_resident_memory_bytes %" PRIu64 "\n", resident());
-    (void)head("process_open_fds", "gauge", "Open file descriptors.", buf);
+    (void)metrics_head("process_open_fds", "gauge", "Open file descriptors.", buf);
     (void)buf_printf(buf, "process_open_fds %u\n", open_files());
-    (void)head("process_max_fds", "gauge", "The most file descriptors there may be.", buf);
+    (void)metrics_head("process_max_fds", "gauge", "The most file descriptors there may be.", buf);
     (void)buf_printf(buf, "process_max_fds %llu\n", (unsigned long long)files.rlim_cur);
-    (void)head("nfacme_build_info", "gauge", "The program and its version; always 1.", buf);
+    (void)metrics_head("nfacme_build_info", "gauge", "The program and its version; always 1.", buf);
     (void)buf_printf(buf, "nfacme_build_info{program=\"%s\",version=\"%s\"} 1\n", program,
                      run_version);
     return !buf->failed;

@@ -26,6 +26,9 @@ static inline int64_t metric_get(struct metric *metric) {
     return atomic_load_explicit(&metric->value, memory_order_relaxed);
 }
 
+/* Append # HELP and # TYPE of a family whose rows the caller writes itself.  kind: "counter",
+ * "gauge" or "histogram". */
+bool metrics_head(const char *name, const char *kind, const char *help, struct buf *buf);
 /* Append the table in the text exposition format; false when buf is full. */
 bool metrics_render(struct metric *table, unsigned count, struct buf *buf);
 /* process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds, build info. */

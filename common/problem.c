@@ -125,14 +125,14 @@ static json_t *algorithms_new(void) {
 /* Members are added until one fails: then the document is not whole and NULL is returned. */
 static char *finish(json_t *object, bool whole) { return whole ? json_text(object) : NULL; }
 
-/* type and detail, which every problem has. */
+/* type and detail, which every problem has (6.7); what went wrong inside is for the log alone. */
 static bool add_type(json_t *object, const struct err *err) {
     const struct problem_type *type = problem_type(err->kind);
     const char *name = type->name == NULL ? "serverInternal" : type->name;
+    const char *detail = type->name == NULL ? "an internal error of the server" : err->detail;
 
     return json_object_set_new(object, "type", urn_new(ACME_ERROR_URN, name)) == 0
-           && (type->name == NULL || err->detail[0] == '\0'
-               || json_object_set_new(object, "detail", text_new(err->detail)) == 0);
+           && (detail[0] == '\0' || json_object_set_new(object, "detail", text_new(detail)) == 0);
 }
 
 json_t *problem_sub_new(const struct err *err, const char *type, const char *value) {

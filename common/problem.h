@@ -14,7 +14,7 @@ enum problem_retry {
 };
 
 struct problem_type {
-    const char *name;         /* of the ACME URN, or NULL: leaves as serverInternal, no detail */
+    const char *name;         /* of the ACME URN, or NULL: leaves as serverInternal, its detail stays here */
     unsigned status;          /* HTTP status on the ACME side */
     enum problem_retry retry; /* what an ACME client does with it */
     unsigned sbi_status;      /* HTTP status on the NF-facing side */

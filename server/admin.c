@@ -5,53 +5,18 @@
 
 #include "common/health.h"
 #include "common/problem.h"
-#include "server/admin_faults.h"
-#include "server/history.h"
 #include "server/admin_ari.h"
+#include "server/admin_faults.h"
+#include "server/admin_metrics.h"
+#include "server/history.h"
 
 struct admin {
     struct admin_options options;
     struct health *health;
 };
 
-/* What other rooms count, as rows of the moment. */
-static bool render_rooms(const struct admin_options *options, struct buf *buf) {
-    struct store_counts store = store_counts(options->store);
-    struct nonce_counts nonces = nonce_counts(options->nonces);
-    struct throttle_counts limits = throttle_counts(options->throttle);
-    /* clang-format off */
-    struct metric rows[] = {
-        {METRIC_COUNTER, "nfacme_server_commits_total", NULL, "Group commits made durable", (int64_t)store.commits},
-        {METRIC_COUNTER, "nfacme_server_commit_records_total", NULL, "Transactions in those commits", (int64_t)store.transactions},
-        {METRIC_COUNTER, "nfacme_server_store_refused_total", NULL, "Transactions refused or lost", (int64_t)store.failed},
-        {METRIC_GAUGE,   "nfacme_server_store_queue", NULL, "Transactions waiting for the writer", store.queued},
-        {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"issued\"", "Nonces by what became of them", (int64_t)nonces.issued},
-        {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"spent\"", NULL, (int64_t)nonces.spent},
-        {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"unknown\"", NULL, (int64_t)nonces.unknown},
-        {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"again\"", NULL, (int64_t)nonces.again},
-        {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"aged\"", NULL, (int64_t)nonces.aged},
-        {METRIC_COUNTER, "nfacme_server_nonces_total", "outcome=\"evicted\"", NULL, (int64_t)nonces.evicted},
-        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"accounts\"", "Requests refused by a rate limit", (int64_t)limits.refused[THROTTLE_ACCOUNTS]},
-        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"orders\"", NULL, (int64_t)limits.refused[THROTTLE_ORDERS]},
-        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"identifiers\"", NULL, (int64_t)limits.refused[THROTTLE_IDENTIFIERS]},
-        {METRIC_COUNTER, "nfacme_server_rate_limited_total", "limit=\"requests\"", NULL, (int64_t)limits.refused[THROTTLE_REQUESTS]},
-        {METRIC_GAUGE,   "nfacme_server_rate_limits_kept", NULL, "Accounts, identifiers and addresses that rate limits remember", limits.kept},
-        {METRIC_GAUGE,   "nfacme_server_validations", NULL, "Validations waiting and under way", va_queued(options->va)},
-        {METRIC_GAUGE,   "nfacme_server_connections", NULL, "ACME connections", httpd_connections(options->acme)},
-        {METRIC_GAUGE,   "nfacme_server_deferred", NULL, "ACME requests waiting for store or validation", httpd_deferred(options->acme)},
-    };
-    /* clang-format on */
-    return metrics_render(rows, COUNT(rows), buf);
-}
-
 static void add_metrics(void *ctx, struct buf *buf) {
-    struct admin *admin = ctx;
-
-    (void)meter_render(admin->options.meter, buf);
-    if (admin->options.faults != NULL) {
-        (void)faults_render(admin->options.faults, buf);
-    }
-    (void)render_rooms(&admin->options, buf);
+    admin_metrics(&((struct admin *)ctx)->options, buf);
 }
 
 void admin_answer(const struct admin_call *call, unsigned status, json_t *json) {

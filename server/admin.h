@@ -5,16 +5,20 @@
 #include "common/httpd.h"
 #include "common/json.h"
 #include "common/route.h"
+#include "server/audit.h"
 #include "server/ca.h"
-#include "server/faults.h"
 #include "server/eab.h"
+#include "server/faults.h"
+#include "server/housekeeper.h"
 #include "server/keyring.h"
 #include "server/meter.h"
 #include "server/nonce.h"
+#include "server/pki.h"
 #include "server/store.h"
 #include "server/terms.h"
 #include "server/throttle.h"
 #include "server/va.h"
+#include "server/wfe.h"
 
 struct admin;
 
@@ -32,6 +36,11 @@ struct admin_options { /* all borrowed for the life */
     struct throttle *throttle;
     const struct httpd *acme;
     const struct ca *ca;
+    /* for the metrics alone; NULL: theirs are left out */
+    const struct pki_sources *status;
+    const struct wfe *wfe;
+    struct audit *audit;
+    struct housekeeper *housekeeper;
     const struct clock *clock;
 };
 

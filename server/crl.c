@@ -32,6 +32,7 @@ struct crl {
     size_t der_len;
     uint64_t number;
     int64_t this_update_s, renew_at_s;
+    uint64_t made, failed;
 
     /* of whoever is busy; what the state file says */
     uint64_t leased;     /* no number beyond it was used */
@@ -130,6 +131,8 @@ bool crl_refresh(struct crl *crl, struct err *err) {
         }
         crl->busy = true;
         good = renew_locked(crl, err);
+        crl->made += good;
+        crl->failed += !good;
         crl->busy = false;
         (void)pthread_cond_broadcast(&crl->changed);
     }
@@ -241,4 +244,14 @@ uint64_t crl_number(struct crl *crl) {
     uint64_t number = crl->number;
     (void)pthread_mutex_unlock(&crl->lock);
     return number;
+}
+
+struct crl_counts crl_counts(struct crl *crl) {
+    (void)pthread_mutex_lock(&crl->lock);
+    struct crl_counts counts = {.made = crl->made,
+                                .failed = crl->failed,
+                                .octets = crl->der_len,
+                                .this_update_s = crl->this_update_s};
+    (void)pthread_mutex_unlock(&crl->lock);
+    return counts;
 }

@@ -57,3 +57,10 @@ unsigned char *crl_der(struct crl *crl, size_t *ret_len, int64_t *ret_this_updat
 
 /* The current list's CRL number: grows with every list, across restarts too. */
 uint64_t crl_number(struct crl *crl);
+
+struct crl_counts {
+    uint64_t made, failed; /* lists signed; readings or signings that failed */
+    size_t octets;         /* of the current list */
+    int64_t this_update_s;
+};
+struct crl_counts crl_counts(struct crl *crl);

@@ -90,6 +90,10 @@ void finalizing_free(struct finalizing *finalizing) {
     }
 }
 
+unsigned finalizing_count(const struct finalizing *finalizing) {
+    return later_count(finalizing->later);
+}
+
 bool finalizing_room(struct finalizing *finalizing) {
     return later_count(finalizing->later) < LATER_MAX / 2;
 }

@@ -21,3 +21,5 @@ void finalizing_add(struct finalizing *finalizing, const char *account, const ch
                     uint64_t due_us);
 /* Add what an earlier life had not done. */
 MUST_CHECK bool finalizing_resume(struct finalizing *finalizing, struct err *err);
+/* Orders whose time has not come yet. */
+unsigned finalizing_count(const struct finalizing *finalizing);

@@ -1,6 +1,8 @@
-/* The server's counters, one table; and the names of its operations for logs, spans and metrics. */
+/* Counters and latencies of requests and validations, lock-free; and the names of the server's
+ * operations for logs, spans and metrics. */
 #pragma once
 
+#include "common/acme.h"
 #include "common/err.h"
 #include "common/metrics.h"
 
@@ -31,7 +33,15 @@ struct meter *meter_new(struct err *err);
 void meter_free(struct meter *meter);
 AUTO_DEFINE(struct meter, meter_free)
 
-/* Count a request answered, well or with a problem.  Lock-free. */
-void meter_request(struct meter *meter, enum meter_operation operation, bool problem);
-/* Append the request counters. */
-bool meter_render(struct meter *meter, struct buf *buf);
+/* Count a request answered: its problem's kind, or ERR_NONE, and the time since its request line.
+ * Lock-free, without memory. */
+void meter_request(struct meter *meter, enum meter_operation operation, enum err_kind kind,
+                   uint64_t us);
+/* Count a challenge decided and stored: why it is invalid, or ERR_NONE, and the time since the
+ * response to it. */
+void meter_validation(struct meter *meter, enum acme_challenge_type type, enum err_kind kind,
+                      uint64_t us);
+/* Count a failed attempt that another one follows. */
+void meter_validation_again(struct meter *meter, enum acme_challenge_type type);
+/* Append it all. */
+bool meter_render(const struct meter *meter, struct buf *buf);

@@ -306,6 +306,10 @@ static bool listen_all(struct server *server, struct err *err) {
                                                         .throttle = server->throttle,
                                                         .acme = server->httpd,
                                                         .ca = server->ca,
+                                                        .status = status_sources(server->status),
+                                                        .wfe = server->wfe,
+                                                        .audit = server->audit,
+                                                        .housekeeper = server->housekeeper,
                                                         .clock = &options->clock},
                                 err);
     return server->admin != NULL;

@@ -251,9 +251,13 @@ MUST_CHECK bool store_compromised_each(struct store *store, store_key_sink *sink
 MUST_CHECK bool store_setting_get(struct store *store, const char *name, char **ret,
                                   struct err *err);
 
+#define STORE_SIZES 10 /* the last: STORE_BATCH_MAX */
+
 struct store_counts {
-    uint64_t commits;      /* groups made durable */
-    uint64_t transactions; /* in them */
+    uint64_t commits;            /* groups made durable */
+    uint64_t transactions;       /* in them */
+    uint64_t sizes[STORE_SIZES]; /* groups of up to 2^i transactions, and more than 2^(i-1) */
+    uint64_t issued, revoked;    /* certificates, in what was made durable */
     uint64_t failed;       /* transactions refused or lost */
     unsigned queued;       /* waiting now */
     bool healthy;          /* the last commit succeeded */

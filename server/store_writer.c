@@ -12,6 +12,8 @@
 
 #include "server/store_sql.h"
 
+static_assert(1 << (STORE_SIZES - 1) == STORE_BATCH_MAX, "the largest group has a size");
+
 struct store_op *store_tx_add(struct store_tx *tx, enum store_op_kind kind) {
     assert(tx->count < STORE_OPS_MAX);
     struct store_op *op = &tx->ops[tx->count++];
@@ -90,13 +92,29 @@ static struct store_tx *batch_take(struct store *store, unsigned *ret_count) {
     return first;
 }
 
-static uint64_t batch_failed(const struct store_tx *first, bool lost) {
-    uint64_t failed = 0;
-
-    for (const struct store_tx *tx = first; tx != NULL; tx = tx->next) {
-        failed += lost || tx->err.kind != ERR_NONE;
+static void tx_count(const struct store_tx *tx, struct store_counts *counts) {
+    for (unsigned i = 0; i < tx->count; i++) {
+        counts->issued += tx->ops[i].kind == STORE_CERTIFICATE_INSERT;
+        counts->revoked += tx->ops[i].kind == STORE_REVOKE;
     }
-    return failed;
+}
+
+/* Under the lock. */
+static void batch_count(struct store_counts *counts, const struct store_tx *first, unsigned count,
+                        bool lost) {
+    counts->healthy = !lost;
+    if (!lost) {
+        counts->commits++;
+        counts->transactions += count;
+        counts->sizes[count <= 1 ? 0 : 32 - __builtin_clz(count - 1)]++;
+    }
+    for (const struct store_tx *tx = first; tx != NULL; tx = tx->next) {
+        if (lost || tx->err.kind != ERR_NONE) {
+            counts->failed++;
+        } else {
+            tx_count(tx, counts);
+        }
+    }
 }
 
 /* done may free its transaction. */
@@ -149,10 +167,7 @@ static void *writer(void *ctx) {
         }
         (void)pthread_mutex_unlock(&store->writing);
         (void)pthread_mutex_lock(&store->lock);
-        store->counts.healthy = done;
-        store->counts.commits += done;
-        store->counts.transactions += done ? count : 0;
-        store->counts.failed += batch_failed(batch, !done);
+        batch_count(&store->counts, batch, count, !done);
         (void)pthread_mutex_unlock(&store->lock);
         batch_tell(batch, &lost);
     }

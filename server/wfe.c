@@ -91,6 +91,8 @@ bool wfe_drain(struct wfe *wfe, uint64_t timeout_us) {
     return drained;
 }
 
+unsigned wfe_processing(const struct wfe *wfe) { return finalizing_count(wfe->finalizing); }
+
 /* What 7.1.1 lets a server say about itself. */
 static void describe(const struct wfe_options *options, json_t *meta) {
     char terms[TERMS_URL_SIZE];

@@ -68,3 +68,5 @@ MUST_CHECK bool wfe_resume(struct wfe *wfe, struct err *err);
 /* Refuse new requests with 503 and wait until those under way are answered and their validations
  * stored; at most timeout_us.  true: nothing is left. */
 bool wfe_drain(struct wfe *wfe, uint64_t timeout_us);
+/* Orders that wait in `processing` for their certificate (finalize_delay_us); any thread. */
+unsigned wfe_processing(const struct wfe *wfe);

@@ -317,7 +317,7 @@ void request_finish(struct request *request) {
         audit_refused(wfe->options.audit, request->operation, request_account(request),
                       httpd_peer_address(request->exchange), &request->err);
     }
-    meter_request(wfe->options.meter, request->operation, request->err.kind != ERR_NONE);
+    meter_request(wfe->options.meter, request->operation, request->err.kind, end_us - start_us);
     if (request->fault != NULL) {
         wfe_fault_send(request);
     } else {

@@ -80,6 +80,14 @@ static void note_all(const struct validation *validation) {
 
 static void settle(struct validation *validation);
 
+static void count(const struct validation *validation) {
+    const struct va_result *result = &validation->result;
+
+    meter_validation(validation->wfe->options.meter, validation->challenge->type,
+                     result->valid ? ERR_NONE : result->err.kind,
+                     clock_wall_us() - validation->start_us);
+}
+
 static void settled(void *ctx, const struct err *err) {
     struct validation *validation = ctx;
     struct request *request = validation->request;
@@ -91,6 +99,7 @@ static void settled(void *ctx, const struct err *err) {
         return;
     }
     if (err->kind == ERR_NONE) {
+        count(validation);
         note_all(validation);
     } else if (request == NULL && err->kind != ERR_CONFLICT) {
         log_line(LOG_ERROR, "wfe", "unsettled", "authz=%s kind=%s", validation->authz.id,
@@ -312,6 +321,7 @@ static void validated(void *ctx, const struct va_result *result) {
     set_idle(validation, false);
     validation->result = *result;
     if (result->again) {
+        meter_validation_again(validation->wfe->options.meter, validation->challenge->type);
         note_attempt(validation, &result->err);
         set_idle(validation, true);
         return;

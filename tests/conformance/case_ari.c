@@ -85,7 +85,7 @@ static void a_certificate_has_a_window(struct spec *spec) {
                      url == NULL || strstr(spec_member(answer->json, "explanationURL"), "://"),
                      "explanationURL is no URL");
     const char *retry = spec_header(spec, answer, "Retry-After");
-    (void)spec_check(spec, strtol(retry, NULL, 10) > 0 || strstr(retry, "GMT") != NULL,
+    (void)spec_check(spec, strtoul(retry, NULL, 10) > 0 || strstr(retry, "GMT") != NULL,
                      "Retry-After is \"%s\"", retry);
     struct err err = {0};
     AUTO(chain_free)
