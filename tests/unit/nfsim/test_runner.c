@@ -131,7 +131,7 @@ START_TEST(requests_are_counted_by_operation) {
                                 "nfacme_client_acme_requests_total{operation=\"finalize\"} 1\n";
     static const char server[] =
         "nfacme_server_requests_total{operation=\"newOrder\",outcome=\"ok\"} 5\n"
-        "nfacme_server_requests_total{operation=\"newOrder\",outcome=\"problem\"} 2\n"
+        "nfacme_server_requests_total{operation=\"newOrder\",outcome=\"badNonce\"} 2\n"
         "nfacme_server_requests_total{operation=\"newNonce\",outcome=\"ok\"} x\n";
     struct scrape before, after;
     size_t count = 0;

@@ -1,32 +1,13 @@
 /* The admin calls about accounts, their keys for binding, and terms. */
-#include "acme_flow.h"
+#include "admin_ask.h"
 
 static struct bed bed;
 
 #define EAB_KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define TERMS "https://ca.example/terms/2"
 
-static void on_page(void *ctx, const struct httpc_answer *answer, const struct err *err) {
-    ck_assert_msg(answer != NULL, "%s", err->detail);
-    bed_read(ctx, answer);
-    loop_stop(((struct bed_call *)ctx)->bed->loop);
-}
-
 static struct answer ask(const char *method, const char *path, const char *body) {
-    static const char *const headers[] = {"Content-Type: application/json", NULL};
-    struct bed_call call = {.bed = &bed};
-    struct err err = {0};
-    char url[256];
-
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", server_admin_port(bed.server), path);
-    struct httpc_request request = {.method = method,
-                                    .url = url,
-                                    .headers = headers,
-                                    .body = body,
-                                    .body_len = body == NULL ? 0 : strlen(body)};
-    ck_good(httpc_start(bed.httpc, &request, on_page, &call, &err) != NULL);
-    loop_run(bed.loop);
-    return call.answer;
+    return admin_ask(&bed, method, path, body);
 }
 
 static void expect(const char *method, const char *path, const char *body, unsigned status) {
