@@ -63,8 +63,11 @@ static bool flush(struct audit *audit, struct err *err) {
 
     while (done < audit->text.len) {
         ssize_t n = write(audit->fd, audit->text.data + done, audit->text.len - done);
-        if (n < 0) {
-            return err_set(err, ERR_STORE, "the audit log cannot be written: %m");
+        if (n < 0) { /* what is in the file is not written again */
+            (void)err_set(err, ERR_STORE, "the audit log cannot be written: %m");
+            audit->text.len -= done;
+            memmove(audit->text.data, audit->text.data + done, audit->text.len);
+            return false;
         }
         done += (size_t)n;
     }
@@ -139,8 +142,6 @@ static bool add_missed(void *ctx, const char *serial, int64_t at_s, int reason, 
  * told is written again. */
 static bool recover_from(struct audit *audit, const char *data, size_t len, struct err *err) {
     struct audit_tail tail;
-    const size_t skipped = len > TAIL_MAX ? len - TAIL_MAX : 0;
-    struct missed missed = {.audit = audit, .data = data + skipped, .len = len - skipped};
 
     if (!audit_tail_read(data, len, &tail, err)) {
         return err_cause(err, "%s", audit->options.path);
@@ -148,8 +149,13 @@ static bool recover_from(struct audit *audit, const char *data, size_t len, stru
     if (tail.whole < len && ftruncate(audit->fd, (off_t)tail.whole) != 0) {
         return err_set(err, ERR_CONFIG, "%s: cannot be cut: %m", audit->options.path);
     }
-    memcpy(audit->digest, tail.digest, sizeof(audit->digest));
-    audit->issued = audit->options.memory ? 0 : tail.issued;
+    /* what was cut off is no longer there to be read */
+    const size_t skipped = tail.whole > TAIL_MAX ? tail.whole - TAIL_MAX : 0;
+    struct missed missed = {.audit = audit, .data = data + skipped, .len = tail.whole - skipped};
+    if (audit->digest[0] == '\0') { /* at the start; later they are known */
+        memcpy(audit->digest, tail.digest, sizeof(audit->digest));
+        audit->issued = audit->options.memory ? 0 : tail.issued;
+    }
     const double scale = audit->options.clock->scale;
     const int64_t overlap_s = (int64_t)(OVERLAP_S * (scale > 1 ? scale : 1));
     return catch_up(audit, err)
@@ -248,16 +254,23 @@ static bool work_write(struct audit *audit, const struct work *work, struct err 
     return good && flush(audit, err);
 }
 
-/* The new file goes on where the old one ended. */
+/* The new file goes on where the old one ended, and says so: the next start reads it alone. */
 static void change_file(struct audit *audit) {
     struct err err = {0};
+    struct stat status;
     int old = audit->fd;
 
-    if (open_file(audit, &err)) {
-        (void)close(old);
-    } else {
+    if (!open_file(audit, &err)) {
         audit->fd = old;
         log_line(LOG_ERROR, "audit", "reopen", "kind=%s", err_name(err.kind));
+        return;
+    }
+    (void)close(old);
+    if (fstat(audit->fd, &status) == 0 && status.st_size == 0) {
+        (void)!(add_line(audit,
+                         audit_line_continued(clock_now_us(audit->options.clock), audit->issued),
+                         &err)
+                && flush(audit, &err)); /* or with what comes next */
     }
 }
 
@@ -271,6 +284,8 @@ static void after_write(struct audit *audit, const struct work *work, bool good,
     }
     audit->counts.healthy = good;
     audit->behind = audit->behind || (!good && work->behind && !work->stopping);
+    audit->reread =
+        audit->reread || (!good && (work->reread || work->revocation_count > 0) && !work->stopping);
     (void)pthread_mutex_unlock(&audit->lock);
 }
 

@@ -80,6 +80,13 @@ json_t *audit_line_lost(uint64_t at_us, uint64_t refusals) {
     return line;
 }
 
+json_t *audit_line_continued(uint64_t at_us, int64_t issued) {
+    json_t *line = line_new(at_us, "continued");
+
+    (void)json_object_set_new(line, "n", json_integer(issued));
+    return line;
+}
+
 /* The last line that ends before data[end]: its beginning. */
 static const char *line_before(const char *data, const char *end) {
     const char *at = end > data ? memrchr(data, '\n', (size_t)(end - data)) : NULL;
@@ -102,7 +109,7 @@ static bool read_line(const char *line, size_t len, struct audit_tail *tail, boo
             tail->at_s = (int64_t)(at_us / US_PER_S);
         }
     }
-    if (tail->issued == 0 && strcmp(event, "issued") == 0) {
+    if (tail->issued == 0 && (strcmp(event, "issued") == 0 || strcmp(event, "continued") == 0)) {
         tail->issued = json_integer_value(json_object_get(json, "n"));
     }
     return true;

@@ -18,11 +18,13 @@ json_t *audit_line_issued(uint64_t at_us, const struct store_issued *issued);
 json_t *audit_line_revoked(uint64_t at_us, const char *serial, int64_t at_s, int reason);
 json_t *audit_line_refused(const struct audit_refusal *refusal);
 json_t *audit_line_lost(uint64_t at_us, uint64_t refusals);
+/* The first of a file that goes on from another; issued: the last certificate in that one. */
+json_t *audit_line_continued(uint64_t at_us, int64_t issued);
 
 /* What the end of an audit file says. */
 struct audit_tail {
     char digest[AUDIT_DIGEST_SIZE]; /* of its last line; zeros when it is empty */
-    int64_t issued;                 /* number of the last certificate in it; 0 = none */
+    int64_t issued;                 /* number of the last certificate told of; 0 = none */
     int64_t at_s;                   /* time of its last line; 0 = empty */
     size_t whole;                   /* octets of whole lines; what follows a crash cut */
 };

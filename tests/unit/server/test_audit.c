@@ -1,5 +1,7 @@
 #include "server/audit.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -157,6 +159,87 @@ START_TEST(a_log_moved_away_is_begun_again_and_its_chain_goes_on) {
 }
 END_TEST
 
+/* Torn so late that whole pages of the file are gone once it is cut. */
+START_TEST(a_long_torn_line_is_cut_and_not_read_again) {
+    set_up(false);
+    audit_close(open_log());
+    issue("0a");
+    withdraw("0a");
+    FILE *file = fopen(log_path, "a");
+    ck_assert_int_gt(fprintf(file, "{\"time\":\"%40000s", "20"), 0);
+    (void)fclose(file);
+    audit_close(open_log());
+    AUTO(json_release) json_t *lines = read_log();
+    ck_assert_uint_eq(json_array_size(lines), 2);
+    ck_assert_uint_eq(count(lines, "revoked", "0a"), 1);
+    tear_down();
+}
+END_TEST
+
+static void await_lines(struct audit *audit, uint64_t lines) {
+    while (audit_counts(audit).lines < lines) {
+        (void)usleep(1000);
+    }
+}
+
+START_TEST(a_new_file_repeats_nothing_after_a_restart) {
+    char moved[160];
+    set_up(false);
+    struct audit *audit = open_log();
+    store_observe(store, audit_committed, audit);
+    issue("0a");
+    await_lines(audit, 1);
+    (void)snprintf(moved, sizeof(moved), "%s.1", log_path);
+    ck_assert_int_eq(rename(log_path, moved), 0);
+    audit_reopen(audit);
+    await_lines(audit, 2);
+    store_observe(store, NULL, NULL);
+    audit_close(audit);
+    issue("0b");
+    audit_close(open_log());
+    size_t len = 0;
+    AUTO(free) char *text = file_read(log_path, &len, &err);
+    ck_assert_ptr_nonnull(strstr(text, "\"continued\""));
+    ck_assert_ptr_nonnull(strstr(text, "\"0b\""));
+    ck_assert_ptr_null(strstr(text, "\"0a\""));
+    tear_down();
+}
+END_TEST
+
+static void limit_files(rlim_t octets) {
+    struct rlimit limit;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = octets;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A store in memory: the limit is for the log alone. */
+START_TEST(what_a_full_disk_cut_goes_on_where_it_was_cut) {
+    struct err refusal = {0};
+    set_up(true);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct audit *audit = open_log();
+    store_observe(store, audit_committed, audit);
+    issue("0a");
+    limit_files(100);
+    while (audit_counts(audit).healthy) {
+        (void)usleep(1000);
+    }
+    limit_files(RLIM_INFINITY);
+    withdraw("0a");
+    (void)err_set(&refusal, ERR_BAD_CSR, "the CSR asks for another name");
+    audit_refused(audit, METER_FINALIZE, "a", "192.0.2.1:4711", &refusal);
+    store_stop(store);
+    audit_close(audit);
+    AUTO(json_release) json_t *lines = read_log();
+    ck_assert_uint_eq(count(lines, "issued", "0a"), 1);
+    ck_assert_uint_eq(count(lines, "revoked", "0a"), 1);
+    ck_assert_uint_eq(count(lines, "refused", NULL), 1);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_file_that_is_no_audit_log_is_refused) {
     set_up(false);
     (void)snprintf(log_path, sizeof(log_path), "%s/audit.jsonl", folder);
@@ -187,9 +270,12 @@ START_TEST(refusals_beyond_the_limit_are_counted) {
 END_TEST
 
 int main(void) {
-    const TTest *const both[] = {what_is_issued_revoked_and_refused_has_a_line};
+    const TTest *const both[] = {what_is_issued_revoked_and_refused_has_a_line,
+                                 what_a_full_disk_cut_goes_on_where_it_was_cut};
     const TTest *const disk[] = {what_a_crash_kept_out_is_written_at_the_next_start,
                                  a_log_moved_away_is_begun_again_and_its_chain_goes_on,
+                                 a_long_torn_line_is_cut_and_not_read_again,
+                                 a_new_file_repeats_nothing_after_a_restart,
                                  a_file_that_is_no_audit_log_is_refused,
                                  refusals_beyond_the_limit_are_counted};
     return store_suite("server/audit", both, COUNT(both), disk, COUNT(disk));
