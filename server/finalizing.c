@@ -223,18 +223,17 @@ static void on_due(void *ctx, bool stopped) {
     order_done(&work->order);
     certificate_done(&work->certificate);
     free(TAKE(work->error));
-    if (!store_order_get(finalizing->options->store, work->account, work->id, &work->order, &err)
-        || work->order.status != ORDER_PROCESSING || !make(work, &err)) {
-        if (passing(err.kind)) {
-            wait_for(work, AGAIN_US);
-            end(finalizing);
-            return;
-        }
-        if (err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND) { /* nothing is left to do */
-            work_free(work);
-            end(finalizing);
-            return;
-        }
+    bool there =
+        store_order_get(finalizing->options->store, work->account, work->id, &work->order, &err);
+    if (err.kind == ERR_NOT_FOUND || (there && work->order.status != ORDER_PROCESSING)) {
+        work_free(work); /* nothing is left to do */
+        end(finalizing);
+        return;
+    }
+    if ((!there || !make(work, &err)) && passing(err.kind)) {
+        wait_for(work, AGAIN_US);
+        end(finalizing);
+        return;
     }
     commit(work, &err);
 }

@@ -2,6 +2,8 @@
 #include <poll.h>
 
 #include "acme_flow.h"
+#include "server/store_sqlite.h"
+#include "server/store_upkeep.h"
 
 static struct bed bed;
 
@@ -139,11 +141,50 @@ START_TEST(an_authorization_lost_meanwhile_makes_it_invalid) {
 }
 END_TEST
 
+/* Take all authorizations out of the database, as housekeeping does long after their end. */
+static void sweep_authzs(void) {
+    static const struct store_place beginning;
+    struct store_chunk chunk;
+    struct store_tx tx = {0};
+    struct err err = {0};
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/state/server.db", bed.folder);
+    AUTO(store_close) struct store *store = store_sqlite_open(path, 0, &err);
+    ck_good(store != NULL);
+    ck_good(store_stale_look(store, STORE_KIND_AUTHZ, 4000000000, &beginning, &chunk, &err));
+    ck_assert_uint_eq(chunk.stale, 1);
+    struct store_op *op = store_tx_add(&tx, STORE_SWEEP);
+    op->sweep.kind = STORE_KIND_AUTHZ;
+    op->sweep.chunk = &chunk;
+    op->sweep.before_s = 4000000000;
+    ck_good(store_write(store, &tx, &err));
+}
+
+START_TEST(an_authorization_long_gone_does_not_leave_it_processing_for_ever) {
+    bed_start(&bed, (const char *const[]){"finalize.delay=3000s", NULL});
+    struct actor actor = bed_account(&bed);
+    struct placed placed = bed_order(&bed, &actor, BED_NF_ORDER);
+    AUTO(free) char *csr = bed_csr(NULL, BED_UUID, NULL);
+
+    bed_prove(&bed, &actor, &placed, 0, "valid");
+    bed_expect(&bed, &actor, placed.finalize, csr, 200, "");
+    bed_stop_server(&bed);
+    sweep_authzs();
+    bed_start_server(&bed, bed.more);
+    bed_restart(&bed, BED_TIME_US + 3001 * 1000000ULL);
+    bed_outcome(&actor, placed.url, "invalid");
+    actor_done(&actor);
+    bed_stop(&bed);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {an_order_that_is_not_ready_says_which_names_are_in_the_way,
                                   several_bad_names_are_one_problem_with_subproblems,
                                   a_delayed_order_is_processing_and_then_valid,
                                   what_was_processing_is_issued_after_a_restart,
-                                  an_authorization_lost_meanwhile_makes_it_invalid};
+                                  an_authorization_lost_meanwhile_makes_it_invalid,
+                                  an_authorization_long_gone_does_not_leave_it_processing_for_ever};
     return suite_run("server/wfe_finalize", tests, COUNT(tests));
 }
