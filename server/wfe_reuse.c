@@ -8,7 +8,7 @@
 #include "server/names.h"
 #include "server/wfe_request.h"
 
-#define IDS_MAX 16 /* authorizations looked at for one name */
+#define IDS_MAX 16 /* authorizations looked at for one name: the latest, of those that fit */
 
 struct ids {
     unsigned count;
@@ -21,9 +21,7 @@ static bool add_id(void *ctx, const char *account, const char *id, unsigned type
     (void)account;
     (void)type;
     (void)err;
-    if (ids->count < IDS_MAX) {
-        (void)snprintf(ids->id[ids->count++], ID_SIZE, "%s", id);
-    }
+    (void)snprintf(ids->id[ids->count++ % IDS_MAX], ID_SIZE, "%s", id);
     return true;
 }
 
@@ -39,11 +37,11 @@ static bool reuses_now(struct wfe *wfe) {
     return (chance + 1) * share / 100 != chance * share / 100;
 }
 
-/* The first of the ids that covers the name. */
+/* One of the ids that covers the name. */
 static bool choose(struct request *request, const struct ids *ids,
                    const struct acme_identifier *identifier, struct authz *ret, bool *ret_found,
                    struct err *err) {
-    for (unsigned i = 0; !*ret_found && i < ids->count; i++) {
+    for (unsigned i = 0; !*ret_found && i < ids->count && i < IDS_MAX; i++) {
         if (!store_authz_get(request->wfe->options.store, request_account(request), ids->id[i], ret,
                              err)) {
             return false;

@@ -161,11 +161,32 @@ START_TEST(subtrees_are_granted_where_the_dns_proves_them) {
 }
 END_TEST
 
+/* Longer than authorizations live, shorter than housekeeping waits. */
+START_TEST(ended_ones_do_not_hide_the_one_that_is_valid) {
+    bed_start(&bed, (const char *const[]){"lifetimes.authorization=60s", NULL});
+    struct actor actor = bed_account(&bed);
+
+    for (unsigned i = 0; i < 20; i++) {
+        struct placed ended = make(&actor, "{\"identifier\":" NF "}");
+        bed_prove(&bed, &actor, &ended, 0, "valid");
+    }
+    bed_restart(&bed, BED_TIME_US + 61 * 1000000ULL);
+    struct placed made = make(&actor, "{\"identifier\":" NF "}");
+    bed_prove(&bed, &actor, &made, 0, "valid");
+    struct placed ready = bed_order(&bed, &actor, BED_NF_ORDER);
+    ck_assert_str_eq(ready.authz[0], made.authz[0]);
+    bed_status(&bed, &actor, ready.url, "ready");
+    actor_done(&actor);
+    bed_stop(&bed);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {an_authorization_made_beforehand_makes_an_order_ready_at_once,
                                   giving_it_up_ends_the_orders_that_share_it,
                                   an_order_ends_with_the_authorization_it_uses,
                                   what_cannot_be_authorized_beforehand_is_refused,
-                                  subtrees_are_granted_where_the_dns_proves_them};
+                                  subtrees_are_granted_where_the_dns_proves_them,
+                                  ended_ones_do_not_hide_the_one_that_is_valid};
     return suite_run("server/wfe_preauth", tests, COUNT(tests));
 }
