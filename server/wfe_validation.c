@@ -313,7 +313,16 @@ unsigned wfe_validation_retry_s(const struct wfe *wfe, const struct authz *authz
 
 /* ---- to the VA and back ---- */
 
-static void dropped(void *ctx) { validation_free(ctx); }
+/* The server stops: who was answered finds it again after the next start, who waits is told. */
+static void dropped(void *ctx) {
+    struct validation *validation = ctx;
+
+    if (validation->request != NULL) {
+        (void)request_fail(validation->request, ERR_OVERLOAD, "the server is stopping");
+        request_finish(validation->request);
+    }
+    validation_free(validation);
+}
 
 static void validated(void *ctx, const struct va_result *result) {
     struct validation *validation = ctx;

@@ -1,6 +1,8 @@
 /* Validations as a client sees them: RFC 8555 8.2, RFC 8738, RFC 8737 4. */
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "acme_flow.h"
 
@@ -231,12 +233,78 @@ START_TEST(rfc8737_4_the_acme_listener_does_not_speak_acme_tls) {
 }
 END_TEST
 
+/* GET /metrics of the admin listener, whole. */
+static char *read_metrics(unsigned port) {
+    static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct buf text = buf_new(1 << 20);
+    char part[4096];
+    ssize_t n = 0;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0
+        && send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0) {
+        while ((n = recv(fd, part, sizeof(part), 0)) > 0) {
+            (void)buf_add(&text, part, (size_t)n);
+        }
+    }
+    (void)close(fd);
+    return buf_take(&text);
+}
+
+/* Once the rule has hit. */
+static void *stop_when_held(void *ctx) {
+    unsigned port = server_admin_port(bed.server);
+    bool held = false;
+
+    (void)ctx;
+    while (!held) {
+        AUTO(free) char *text = read_metrics(port);
+        held = strstr(text, "{rule=\"1\",at=\"validation\"} 1") != NULL;
+        (void)poll(NULL, 0, 10);
+    }
+    bed_stop_server(&bed);
+    return NULL;
+}
+
+/* A token is judged while its request waits: when a rule holds the judgement back beyond the end,
+ * the request is answered all the same, and nothing is left of it. */
+START_TEST(who_waits_for_a_judgement_that_does_not_come_is_told) {
+    static const char rule[] = "{\"at\":\"validation\",\"do\":{\"delay\":3600}}";
+    char url[64];
+    pthread_t stopper;
+
+    bed_start(&bed, NULL);
+    struct actor actor = bed_account(&bed);
+    struct placed placed = bed_order(&bed, &actor, BED_NF_ORDER);
+    AUTO(free)
+    char *payload = bed_token(&bed, &actor, BED_UUID, BED_OTHER_UUID,
+                              (int64_t)(BED_TIME_US / 1000000) + BED_DAY_S);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/faults", server_admin_port(bed.server));
+    struct answer answer = bed_ask(&bed, "POST", url, NULL, rule, strlen(rule));
+    ck_assert_uint_eq(answer.status, 201);
+    answer_done(&answer);
+    ck_assert_int_eq(pthread_create(&stopper, NULL, stop_when_held, NULL), 0);
+    answer = bed_post(&bed, &actor, placed.challenge[0], payload);
+    ck_assert_int_eq(pthread_join(stopper, NULL), 0);
+    ck_assert_uint_eq(answer.status, 503);
+    ck_assert_ptr_nonnull(strstr(answer.body, "stopping"));
+    answer_done(&answer);
+    actor_done(&actor);
+    bed_start_server(&bed, NULL);
+    bed_stop(&bed);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {rfc8555_8_2_a_failed_attempt_is_shown_and_repeated,
                                   rfc8555_8_2_the_last_attempt_decides,
                                   who_waits_for_an_attempt_is_gone_on_with_after_a_restart,
                                   rfc8738_an_address_is_ordered_proved_and_certified,
                                   an_excluded_address_fails_at_once_and_for_good,
-                                  rfc8737_4_the_acme_listener_does_not_speak_acme_tls};
+                                  rfc8737_4_the_acme_listener_does_not_speak_acme_tls,
+                                  who_waits_for_a_judgement_that_does_not_come_is_told};
     return suite_run("server/wfe_validation", tests, COUNT(tests));
 }
