@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 struct clock {
-    double scale;       /* 1 = real time; F = F scaled seconds per real second */
-    uint64_t origin_us; /* real epoch time at which scaled and real time agree */
-    uint64_t manual_us; /* tests: when not 0, the time; turn it by hand */
+    double scale;               /* 1 = real time; F = F scaled seconds per real second */
+    uint64_t origin_us;         /* real epoch time at which scaled and real time agree */
+    _Atomic uint64_t manual_us; /* tests: when not 0, the time; turn it by hand */
 };
 
 /* The real clock. */

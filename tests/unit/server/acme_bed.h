@@ -61,7 +61,7 @@ struct bed {
     struct httpd *web; /* answers http-01 with `page`, 404 while it is "" */
     pthread_mutex_t web_lock;
     char page[256];
-    unsigned fetched;
+    _Atomic unsigned fetched;
 };
 
 struct answer {
