@@ -85,6 +85,8 @@ static const struct admin_route {
     {HTTP_PUT, "/faults", admin_faults_replace},
     {HTTP_DELETE, "/faults", admin_faults_clear},
     {HTTP_DELETE, "/faults/{id}", admin_faults_remove},
+    {HTTP_GET, "/profiles", admin_profile_list},
+    {HTTP_PUT, "/profiles/{name}", admin_profile_offer},
     {HTTP_PUT, "/renewal-info", admin_renewal_info},
     {HTTP_GET, "/accounts/{id}", admin_account_show},
     {HTTP_POST, "/accounts/{id}/revoke", admin_account_revoke},

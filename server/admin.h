@@ -14,6 +14,7 @@
 #include "server/meter.h"
 #include "server/nonce.h"
 #include "server/pki.h"
+#include "server/profile_offer.h"
 #include "server/store.h"
 #include "server/terms.h"
 #include "server/throttle.h"
@@ -32,6 +33,7 @@ struct admin_options { /* all borrowed for the life */
     struct va *va;
     struct keyring *keyring;
     struct eab_keys *eab;
+    struct profile_offer *profiles;
     struct terms *terms;
     struct throttle *throttle;
     const struct httpd *acme;
@@ -68,3 +70,6 @@ void admin_fail(const struct admin_call *call, const struct err *err);
 admin_handler admin_account_show, admin_account_revoke;
 admin_handler admin_eab_list, admin_eab_make, admin_eab_remove;
 admin_handler admin_terms_show, admin_terms_change;
+
+/* admin_profile.c: GET /profiles, PUT /profiles/{name} {"offered": BOOL}. */
+admin_handler admin_profile_list, admin_profile_offer;

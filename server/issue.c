@@ -85,7 +85,8 @@ bool issue_check(const struct wfe_options *options, const struct order *order,
     if (ret_wanted->profile == NULL) {
         return err_set(err, ERR_INVALID_PROFILE, "profile %s is no longer offered", order->profile);
     }
-    return read_grants(options, order, ret_wanted, err);
+    return profile_offer_check(options->profiles, ret_wanted->profile, err)
+           && read_grants(options, order, ret_wanted, err);
 }
 
 bool issue(const struct wfe_options *options, struct order *order, const struct ca_request *wanted,

@@ -52,6 +52,7 @@ struct options { /* texts are borrowed from config */
     const char *audit; /* a file, "none", or NULL: audit.jsonl in the state directory */
     uint64_t housekeeping_us, keep_us, certificate_keep_us;
     bool ari;
+    bool profiles; /* are spoken of */
     uint64_t ari_retry_us;
     unsigned authz_reuse;
     bool subdomains;

@@ -39,6 +39,7 @@ struct server {
     struct eab_keys *eab;
     struct key_policy *keys;
     struct terms *terms;
+    struct profile_offer profiles;
     struct throttle *throttle;
     struct meter *meter;
     struct faults *faults;
@@ -229,6 +230,7 @@ static bool make_rules(struct server *server, struct err *err) {
 static bool make_wfe(struct server *server, struct err *err) {
     const struct options *options = server->options;
 
+    server->profiles.silent = !options->profiles;
     server->meter = meter_new(err);
     server->faults = faults_new(options->fault_seed, err);
     server->nonces = nonce_pool_new(NONCE_WINDOW, err);
@@ -251,6 +253,7 @@ static bool make_wfe(struct server *server, struct err *err) {
                               .require_eab = options->require_eab,
                               .keys = server->keys,
                               .terms = server->terms,
+                              .profiles = &server->profiles,
                               .throttle = server->throttle,
                               .limits_help = options->limits_help,
                               .website = options->website,
@@ -303,6 +306,7 @@ static bool listen_all(struct server *server, struct err *err) {
                                                         .keyring = server->keyring,
                                                         .eab = server->eab,
                                                         .terms = server->terms,
+                                                        .profiles = &server->profiles,
                                                         .throttle = server->throttle,
                                                         .acme = server->httpd,
                                                         .ca = server->ca,

@@ -93,11 +93,25 @@ bool wfe_drain(struct wfe *wfe, uint64_t timeout_us) {
 
 unsigned wfe_processing(const struct wfe *wfe) { return finalizing_count(wfe->finalizing); }
 
+static json_t *profiles_new(const struct profile_offer *offer) {
+    json_t *list = json_object();
+
+    for (const struct profile *profile = profiles; profile->name != NULL; profile++) {
+        if (profile_offered(offer, profile)) {
+            (void)json_object_set_new(list, profile->name, json_string(profile->description));
+        }
+    }
+    return list;
+}
+
 /* What 7.1.1 lets a server say about itself. */
 static void describe(const struct wfe_options *options, json_t *meta) {
     char terms[TERMS_URL_SIZE];
     json_t *identities = NULL;
 
+    if (!profile_offer_silent(options->profiles)) {
+        (void)json_object_set_new(meta, "profiles", profiles_new(options->profiles));
+    }
     terms_get(options->terms, terms);
     if (terms[0] != '\0') {
         (void)json_object_set_new(meta, "termsOfService", json_string(terms));
@@ -117,12 +131,8 @@ static void describe(const struct wfe_options *options, json_t *meta) {
 /* 7.1.1. */
 static bool wfe_directory(struct request *request) {
     AUTO(json_release) json_t *directory = json_object();
-    json_t *meta = json_object(), *list = json_object();
+    json_t *meta = json_object();
 
-    for (const struct profile *profile = profiles; profile->name != NULL; profile++) {
-        (void)json_object_set_new(list, profile->name, json_string(profile->description));
-    }
-    (void)json_object_set_new(meta, "profiles", list);
     if (wfe_subdomains(request->wfe)) { /* RFC 9444 4.4 */
         (void)json_object_set_new(meta, "subdomainAuthAllowed", json_true());
     }

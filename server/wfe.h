@@ -17,6 +17,7 @@
 #include "server/gate.h"
 #include "server/key_policy.h"
 #include "server/meter.h"
+#include "server/profile_offer.h"
 #include "server/revoker.h"
 #include "server/store.h"
 #include "server/terms.h"
@@ -35,6 +36,7 @@ struct wfe_options { /* all borrowed for the life */
     struct eab_keys *eab;
     bool require_eab;
     struct key_policy *keys;
+    const struct profile_offer *profiles; /* or NULL: all */
     struct terms *terms;
     struct throttle *throttle;
     const char *limits_help;           /* a URL, or NULL */

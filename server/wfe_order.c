@@ -75,7 +75,9 @@ json_t *wfe_order_json(const struct request *request, const struct order *order)
         (void)json_object_set_new(object, "notAfter",
                                   wfe_time_new((uint64_t)order->not_after_s * US_PER_S));
     }
-    (void)json_object_set_new(object, "profile", json_string(order->profile));
+    if (!profile_offer_silent(request->wfe->options.profiles)) {
+        (void)json_object_set_new(object, "profile", json_string(order->profile));
+    }
     wfe_replaces_show(request, order, object);
     (void)json_object_set_new(object, "authorizations", authzs);
     (void)json_object_set_new(object, "finalize",
@@ -94,15 +96,18 @@ static bool read_new_order(struct request *request, struct err *err) {
     const json_t *payload = request->pass.payload;
     struct order *order = &request->order;
     const json_t *identifiers = NULL;
+    const struct profile_offer *offer = request->wfe->options.profiles;
     const char *name = NULL;
 
     if (!json_get_array(payload, "identifiers", JSON_REQUIRED, SIZE_MAX, &identifiers, err)
-        || !json_get_text(payload, "profile", JSON_OPTIONAL, ORDER_PROFILE_SIZE * 2, &name, err)
+        || (!profile_offer_silent(offer) /* else 7.4: a member that is not known is ignored */
+            && !json_get_text(payload, "profile", JSON_OPTIONAL, ORDER_PROFILE_SIZE * 2, &name,
+                              err))
         || !policy_identifiers(identifiers, order, &request->subproblems, err)) {
         return false;
     }
     const struct profile *profile = profile_choose(name, order->identifiers, order->count, err);
-    if (profile == NULL) {
+    if (profile == NULL || !profile_offer_check(offer, profile, err)) {
         return false;
     }
     (void)snprintf(order->profile, sizeof(order->profile), "%s", profile->name);
