@@ -15,7 +15,7 @@ configurations=(
   "limits      |limits       |--set limits.rate.window=20s --set limits.rate.orders=5"
   "short       |short        |--set lifetimes.order=2s --set lifetimes.authorization=3s"
   "async       |async        |--finalize-delay 1"
-  "plain       |plain        |--set ari.offered=false --set authz.subdomains=off"
+  "plain       |plain        |--set ari.offered=false --set profiles.offered=false --set authz.subdomains=off"
   "retries     |retries      |--set validation.retries=3 --set validation.retry_interval=6s"
 )
 acmespec=$BUILD/tests/conformance/acmespec
