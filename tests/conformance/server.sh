@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The cases against nfacme-server in every configuration they need; the results are merged.
+# The cases against nfacme-server in every configuration they need; the results are merged, and a
+# run of all of them fails when a MUST row of the catalogue is left without its proof.
 # Usage: server.sh [--out DIR] [--only ID|AREA]...   SERVER=path: another build of the server.
 set -u
 # shellcheck source=tests/integration/lib.sh
@@ -94,4 +95,6 @@ jq -s '{cases: ([.[].cases[]] | group_by(.id) | map(
   || fail "the results do not merge"
 jq -r '.cases[] | select(.status == "skip") | "skipped \(.id): \(.reason)"' "$out/result.json"
 jq -r '.summary | "\(.pass) passed, \(.fail) failed, \(.skip) skipped"' "$out/result.json"
-[ "$failed" = no ]
+[ "$failed" = no ] || exit 1
+# all of it ran: every row must have its proof
+[ ${#options[@]} -gt 0 ] || "$(dirname "$0")/coverage.sh" "$out/result.json" --quiet

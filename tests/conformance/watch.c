@@ -102,9 +102,9 @@ static bool subproblems_fit(const json_t *problem) {
 
 /* Words of source files, paths, stack traces and SQL, which no problem may tell. */
 static const char *leak_of(const char *text) {
-    static const char *const words[] = {"panic",   ".go:",   ".c:",   ".py",       "/home/",
-                                        "/tmp/",   "/usr/",  "/var/", "SELECT ",   "INSERT ",
-                                        "UPDATE ", "sqlite", "0x7f",  "Traceback", "errno"};
+    static const char *const words[] = {"panic",   ".go:",   ".c:",       ".py",     "/home/",
+                                        "/tmp/",   "/usr/",  "/var/",     "SELECT ", "INSERT ",
+                                        "UPDATE ", "sqlite", "Traceback", "errno"};
 
     for (unsigned i = 0; i < COUNT(words); i++) {
         if (strstr(text, words[i]) != NULL) {
