@@ -33,8 +33,26 @@ START_TEST(a_file_that_is_no_database_is_an_error) {
 }
 END_TEST
 
+START_TEST(the_file_and_its_log_are_the_owner_s_alone) {
+    char log[sizeof(path) + 4];
+    struct stat status;
+    mode_t before = umask(0);
+
+    set_up(false);
+    ck_good(add_account("a", "t"));
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 0777, 0600);
+    (void)snprintf(log, sizeof(log), "%s-wal", path);
+    ck_assert_int_eq(stat(log, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 0777, 0600);
+    (void)umask(before);
+    tear_down();
+}
+END_TEST
+
 int main(void) {
     const TTest *const disk[] = {what_was_committed_is_there_after_a_restart,
-                                 a_file_that_is_no_database_is_an_error};
+                                 a_file_that_is_no_database_is_an_error,
+                                 the_file_and_its_log_are_the_owner_s_alone};
     return store_suite("server/store_sqlite", NULL, 0, disk, COUNT(disk));
 }
