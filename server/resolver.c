@@ -113,7 +113,8 @@ static bool channel_open(struct resolver *resolver, const char *server, unsigned
                          struct err *err) {
     char lookups[] = "b"; /* DNS only, no hosts file */
     struct ares_options options = {
-        .flags = ARES_FLAG_NOSEARCH,
+        /* alone, its SERVFAIL or REFUSED is the answer; of several, another is asked */
+        .flags = ARES_FLAG_NOSEARCH | (server != NULL ? ARES_FLAG_NOCHECKRESP : 0),
         .timeout = (int)(timeout_ms / 4),
         .tries = TRIES,
         .sock_state_cb = on_socket,

@@ -28,6 +28,8 @@ struct dns_fixture {
     int fd, stop_fd;
     pthread_t thread;
     char address[32]; /* "127.0.0.1:PORT" */
+    /* writes further records behind what is there, counts them in packet[7], returns their octets */
+    size_t (*more)(unsigned char *packet, size_t end, const char *name, unsigned type);
     atomic_uint asked;
 };
 
@@ -80,6 +82,8 @@ static size_t dns_answer(const struct dns_fixture *dns, unsigned char packet[512
     } else if (type == 28 && row->aaaa != NULL && inet_pton(AF_INET6, row->aaaa, octets) == 1) {
         packet[7] = 1;
         end += dns_record(packet + end, 28, octets, 16);
+    } else if (dns->more != NULL) {
+        end += dns->more(packet, end, name, type);
     }
     return end;
 }
