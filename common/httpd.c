@@ -24,7 +24,7 @@
 
 /* ---- libmicrohttpd's callbacks ---- */
 
-static void on_log(void *ctx, const char *fmt, va_list args) {
+__attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *fmt, va_list args) {
     char text[256];
     char quoted[300];
 

@@ -79,8 +79,8 @@ static bool flush(struct audit *audit, struct err *err) {
 static bool add_line(struct audit *audit, json_t *json, struct err *err) {
     AUTO(json_release) json_t *owned = json;
 
-    (void)json_object_set_new(json, "prev", json_string(audit->digest));
-    AUTO(free) char *line = json == NULL ? NULL : json_text(json);
+    (void)json_object_set_new(owned, "prev", json_string(audit->digest));
+    AUTO(free) char *line = owned == NULL ? NULL : json_text(owned);
     if (line == NULL) {
         return err_set(err, ERR_NO_MEMORY, "no memory for a line of the audit log");
     }

@@ -102,8 +102,8 @@ bool request_fail(struct request *request, enum err_kind kind, const char *detai
     return true;
 }
 
-static void url_print(const struct request *request, char *text, size_t size, const char *fmt,
-                      va_list args) {
+__attribute__((format(printf, 4, 0))) static void
+url_print(const struct request *request, char *text, size_t size, const char *fmt, va_list args) {
     size_t len = strlen(request->base);
 
     assert(len < size);
