@@ -107,6 +107,11 @@ enum http_method httpd_method(const struct httpd_exchange *exchange) {
     return HTTP_POST;
 }
 
+const char *httpd_method_text(const struct httpd_exchange *exchange) {
+    (void)exchange;
+    return "POST";
+}
+
 const char *httpd_path(const struct httpd_exchange *exchange) {
     (void)exchange;
     return "/";
