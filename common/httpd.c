@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/httpd_door.h"
 #include "common/httpd_exchange.h"
 #include "common/httpd_park.h"
 #include "common/later.h"
@@ -255,6 +256,18 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 
 /* ---- the listener's life ---- */
 
+static unsigned inside(void *ctx) {
+    const struct httpd *httpd = ctx;
+    return atomic_load(&httpd->connections);
+}
+
+static void enter(void *ctx, int fd, const struct sockaddr *address, socklen_t len) {
+    const struct httpd *httpd = ctx;
+
+    bool taken = MHD_add_connection(httpd->daemon, fd, address, len) == MHD_YES;
+    (void)taken; /* else it has closed fd */
+}
+
 static bool listen_on(struct httpd *httpd, const char *text, struct err *err) {
     char host[256];
     const char *colon = strrchr(text, ':');
@@ -309,10 +322,15 @@ static void options_complete(struct httpd_options *options) {
 static bool daemon_start(struct httpd *httpd, struct err *err) {
     const struct httpd_options *options = &httpd->options;
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG
-                     | (options->many_idle ? MHD_USE_EPOLL : MHD_USE_POLL);
+                     | (options->many_idle ? MHD_USE_EPOLL : MHD_USE_POLL)
+                     | (httpd->park != NULL ? MHD_USE_NO_LISTEN_SOCKET : 0);
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_certificate_callback()},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)tls_priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem listener[] = {
+        {MHD_OPTION_LISTEN_SOCKET, httpd->listen_fd, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem pool[] = {
@@ -325,16 +343,19 @@ static bool daemon_start(struct httpd *httpd, struct err *err) {
     } else {
         flags |= MHD_USE_TLS;
     }
+    if (httpd->park != NULL) { /* the door listens */
+        listener[0].option = MHD_OPTION_END;
+    }
     if (options->threads == 1) {
         pool[0].option = MHD_OPTION_END;
     }
     httpd->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, httpd->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, httpd,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, httpd, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
-        options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTPD_CONNECTION_MEMORY, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, httpd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        httpd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_LIMIT, options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTPD_CONNECTION_MEMORY, MHD_OPTION_ARRAY, listener, MHD_OPTION_ARRAY, tls,
         MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
     if (httpd->daemon == NULL) {
         return err_set(err, ERR_CONFIG, "cannot serve on %s", options->listen);
@@ -346,6 +367,7 @@ static void httpd_free(struct httpd *httpd) {
     if (httpd->listen_fd >= 0) {
         (void)close(httpd->listen_fd);
     }
+    httpd_door_free(httpd->door);
     httpd_park_free(httpd->park);
     tls_listener_free(httpd->tls);
     later_free(httpd->later);
@@ -385,6 +407,20 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err) 
         || !daemon_start(httpd, err)) {
         return NULL;
     }
+    if (httpd->park != NULL) {
+        httpd->door =
+            httpd_door_open(&(struct httpd_door_options){.listen_fd = httpd->listen_fd,
+                                                         .max = httpd->options.connections_max,
+                                                         .first_s = HTTPD_HANDSHAKE_S,
+                                                         .inside = inside,
+                                                         .enter = enter,
+                                                         .ctx = httpd},
+                            err);
+        if (httpd->door == NULL) {
+            MHD_stop_daemon(httpd->daemon);
+            return NULL;
+        }
+    }
     return TAKE(httpd);
 }
 
@@ -405,7 +441,11 @@ void httpd_stop(struct httpd *httpd) {
     if (httpd == NULL) {
         return;
     }
-    (void)MHD_quiesce_daemon(httpd->daemon);
+    if (httpd->door != NULL) {
+        httpd_door_close(httpd->door);
+    } else {
+        (void)MHD_quiesce_daemon(httpd->daemon);
+    }
     later_stop(httpd->later);
     httpd_exchange_refuse_all(httpd);
     drain(httpd);
@@ -416,7 +456,10 @@ void httpd_stop(struct httpd *httpd) {
 
 unsigned httpd_port(const struct httpd *httpd) { return httpd->port; }
 
-unsigned httpd_connections(const struct httpd *httpd) { return atomic_load(&httpd->connections); }
+unsigned httpd_connections(const struct httpd *httpd) {
+    return atomic_load(&httpd->connections)
+           + (httpd->door != NULL ? httpd_door_waiting(httpd->door) : 0);
+}
 
 unsigned httpd_deferred(const struct httpd *httpd) {
     struct httpd *locked = (struct httpd *)httpd;

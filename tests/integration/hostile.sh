@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 files_spare=16      # descriptors more than before the crowd came
-memory_spare=32768  # KiB more: what the honest flows keep in memory, and the slack of the allocator
+memory_spare=16384  # KiB more: what the honest flows keep in memory, and the slack of the allocator
 
 load_server_up --log warning
 server=${bed_pid[server]}
@@ -33,6 +33,7 @@ honest() {
   load --flows 50 --connections 50 --seconds "$seconds" --json "$work/$1.json" >"$work/$1.log" 2>&1 \
     || { cat "$work/$1.log"; fail "honest flows, $1"; }
   json "$work/$1.json" .rate_per_s >>"$work/$1"
+  json "$work/$1.json" .cpu_us_per_certificate >>"$work/$1.cpu"
 }
 
 hostile_begin() {
@@ -69,5 +70,7 @@ jq -n --slurpfile alone "$work/alone" --slurpfile disturbed "$work/disturbed" \
    {alone: ($alone | median), disturbed: ($disturbed | median)} | .share = .disturbed / .alone' >"$work/rates"
 echo "50 flows alone: $(json "$work/rates" '.alone | floor')/s; beside 5,500 hostile peers: $(
   json "$work/rates" '"\(.disturbed | floor)/s, \(.share * 1000 | floor / 1000)"') of it"
+middle() { jq -s 'sort | .[length / 2 | floor] | floor' "$work/$1.cpu"; }
+echo "server CPU a certificate: $(middle alone) us alone, $(middle disturbed) us beside them"
 echo "descriptors $files_before, $files_during, $(files); resident $memory_before, $memory_during, $(memory) KiB; $(tail -n 1 "$work/hostile.log")"
 [ "$(json "$work/rates" '.share >= 0.8')" = true ] || fail "less than 80 %: alone $(tr '\n' ' ' <"$work/alone"), disturbed $(tr '\n' ' ' <"$work/disturbed")"

@@ -45,9 +45,7 @@ bed_stop server KILL 2>/dev/null
 load_server_up --log warning
 load --connections 64 --verify "$work/facts" >"$work/verify.log" 2>&1 || { cat "$work/verify.log"; fail "something acknowledged is lost"; }
 bed_stop server || fail "the server did not end well"
-if "$BUILD/server/nfacme-server" --help | grep -qw check; then
-  "$BUILD/server/nfacme-server" check --state "$work/server" >"$work/check.log" 2>&1 \
-    || { cat "$work/check.log"; fail "nfacme-server check"; }
-fi
+"$BUILD/server/nfacme-server" check --state "$work/server" >"$work/check.log" 2>&1 \
+  || { cat "$work/check.log"; fail "nfacme-server check"; }
 echo "$kinds: $(head -n 1 "$work/first.log")"
-echo "with kill -9: $(head -n 1 "$work/second.log"); $(cat "$work/verify.log")"
+echo "with kill -9: $(head -n 1 "$work/second.log"); $(cat "$work/verify.log"); $(tail -n 1 "$work/check.log")"

@@ -117,7 +117,8 @@ __attribute__((unused)) static bool move_order(enum order_status from, enum orde
     return store_write(store, &tx, &err);
 }
 
-__attribute__((unused)) static bool validate(const struct authz *authz, bool *ret_ready) {
+__attribute__((unused)) static bool validate_of(const struct authz *authz, const char *order,
+                                                bool *ret_ready) {
     struct store_tx tx = {0};
     struct nftypes types = {0};
     (void)nftypes_add(&types, "AMF");
@@ -139,10 +140,14 @@ __attribute__((unused)) static bool validate(const struct authz *authz, bool *re
     op->granted.token_exp_s = 98;
     op = store_tx_add(&tx, STORE_ORDER_AUTHORISED);
     op->account = "a";
-    op->order = "o";
+    op->order = order;
     bool done = store_write(store, &tx, &err);
     *ret_ready = op->authorised.ret_ready;
     return done;
+}
+
+__attribute__((unused)) static bool validate(const struct authz *authz, bool *ret_ready) {
+    return validate_of(authz, "o", ret_ready);
 }
 
 __attribute__((unused)) static enum order_status order_now(void) {
