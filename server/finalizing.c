@@ -135,13 +135,15 @@ static void on_commit(void *ctx, const struct err *err) {
     struct finalizing *finalizing = work->finalizing;
 
     if (err->kind == ERR_NONE) {
-        note(work);
+        if (work->order.status == ORDER_PROCESSING) { /* else it was only forgotten */
+            note(work);
+        }
         work_free(work);
-    } else if (err->kind == ERR_CONFLICT) { /* somebody else ended the order */
-        work_free(work);
-    } else {
-        log_line(LOG_ERROR, "finalizing", "uncommitted", "order=%s kind=%s", work->id,
-                 err_name(err->kind));
+    } else { /* a conflict does not say that the order has ended: it is looked at again */
+        if (err->kind != ERR_CONFLICT) {
+            log_line(LOG_ERROR, "finalizing", "uncommitted", "order=%s kind=%s", work->id,
+                     err_name(err->kind));
+        }
         wait_for(work, AGAIN_US);
     }
     end(finalizing);
@@ -184,11 +186,17 @@ static struct store_op *add_op(struct work *work, enum store_op_kind kind) {
     return op;
 }
 
-/* What becomes of the order, as one transaction; err: why it was not issued. */
-static void commit(struct work *work, const struct err *err) {
+static void commit(struct work *work) {
     struct err lost = {0};
 
-    work->tx = (struct store_tx){.promised = true};
+    (void)add_op(work, STORE_FINALIZING_DELETE);
+    if (!store_submit(work->finalizing->options->store, &work->tx, on_commit, work, &lost)) {
+        on_commit(work, &lost);
+    }
+}
+
+/* What becomes of the order, as one transaction; err: why it was not issued. */
+static void conclude(struct work *work, const struct err *err) {
     if (err->kind == ERR_NONE) {
         struct store_op *op = add_op(work, STORE_ORDER_MOVE);
         op->from = ORDER_PROCESSING;
@@ -204,10 +212,7 @@ static void commit(struct work *work, const struct err *err) {
         work->error = problem_render(err);
         add_op(work, STORE_ORDER_REJECT)->error = work->error;
     }
-    (void)add_op(work, STORE_FINALIZING_DELETE);
-    if (!store_submit(work->finalizing->options->store, &work->tx, on_commit, work, &lost)) {
-        on_commit(work, &lost);
-    }
+    commit(work);
 }
 
 /* On the thread of later. */
@@ -223,11 +228,11 @@ static void on_due(void *ctx, bool stopped) {
     order_done(&work->order);
     certificate_done(&work->certificate);
     free(TAKE(work->error));
+    work->tx = (struct store_tx){.promised = true};
     bool there =
         store_order_get(finalizing->options->store, work->account, work->id, &work->order, &err);
     if (err.kind == ERR_NOT_FOUND || (there && work->order.status != ORDER_PROCESSING)) {
-        work_free(work); /* nothing is left to do */
-        end(finalizing);
+        commit(work); /* nothing is left to do but to forget it */
         return;
     }
     if ((!there || !make(work, &err)) && passing(err.kind)) {
@@ -235,7 +240,7 @@ static void on_due(void *ctx, bool stopped) {
         end(finalizing);
         return;
     }
-    commit(work, &err);
+    conclude(work, &err);
 }
 
 void finalizing_add(struct finalizing *finalizing, const char *account, const char *order,
