@@ -36,7 +36,8 @@ static bool hash_key(EVP_PKEY *key, unsigned char ret[SHA1_OCTETS], struct err *
                || err_set(err, ERR_SERVER_INTERNAL, "could not hash the responder's key"));
 }
 
-/* A new key and certificate, once half of the last one's lifetime is over; with the lock held. */
+/* A new key and certificate, once half of the last one's lifetime is over; none follows one that
+ * ends with the CA.  With the lock held. */
 static bool renew(struct ocsp_signer *signer, int64_t now_s, struct err *err) {
     AUTO(EVP_PKEY_free) EVP_PKEY *key = key_generate(KEY_P256, err);
     unsigned char hash[SHA1_OCTETS], *der = NULL;
@@ -50,7 +51,11 @@ static bool renew(struct ocsp_signer *signer, int64_t now_s, struct err *err) {
         .key = key,
     };
 
-    if (spec.not_after_s > signer->issuer_not_after_s) {
+    if (now_s >= signer->issuer_not_after_s) {
+        return err_set(err, ERR_SERVER_INTERNAL, "the CA's certificate has expired");
+    }
+    bool last = spec.not_after_s >= signer->issuer_not_after_s;
+    if (last) {
         spec.not_after_s = signer->issuer_not_after_s;
     }
     if (key == NULL || !hash_key(key, hash, err)
@@ -66,7 +71,7 @@ static bool renew(struct ocsp_signer *signer, int64_t now_s, struct err *err) {
     memcpy(signer->key_hash, hash, sizeof hash);
     memcpy(signer->serial, serial, sizeof serial);
     signer->not_after_s = spec.not_after_s;
-    signer->renew_at_s = now_s + signer->lifetime_s / 2;
+    signer->renew_at_s = last ? spec.not_after_s : now_s + signer->lifetime_s / 2;
     return true;
 }
 

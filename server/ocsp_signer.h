@@ -19,14 +19,15 @@ struct ocsp_response {
 
 struct ocsp_signer;
 
-/* The responder's key and its certificate, valid for lifetime_s, renewed at half of it. */
+/* The responder's key and its certificate, valid for lifetime_s or as long as the CA's, renewed at
+ * half of lifetime_s.  ERR_SERVER_INTERNAL: the CA's has expired. */
 struct ocsp_signer *ocsp_signer_new(const struct ca *ca, int64_t lifetime_s, int64_t now_s,
                                     struct err *err);
 void ocsp_signer_free(struct ocsp_signer *signer);
 AUTO_DEFINE(struct ocsp_signer, ocsp_signer_free)
 
 /* Sign; next_update_s is brought back to the certificate's end.  *ret_der caller owns, free().
- * Any thread. */
+ * ERR_SERVER_INTERNAL: also when the CA's certificate has expired.   Any thread. */
 MUST_CHECK bool ocsp_sign(struct ocsp_signer *signer, struct ocsp_response *response,
                           unsigned char **ret_der, size_t *ret_len, struct err *err);
 
