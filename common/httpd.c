@@ -14,6 +14,7 @@
 #include "common/httpd_door.h"
 #include "common/httpd_exchange.h"
 #include "common/httpd_park.h"
+#include "common/httpd_pulse.h"
 #include "common/later.h"
 #include "common/log.h"
 #include "common/loopback.h"
@@ -69,6 +70,7 @@ static struct tls_peer *connection_new(struct httpd *httpd, struct MHD_Connectio
     made->connection = connection;
     made->park = httpd->park;
     made->fd = info->connect_fd;
+    made->pulse = httpd->pulse != NULL && httpd_pulse_is(httpd->pulse, made->fd);
     if (httpd->tls != NULL) {
         made->peer.listener = httpd->tls;
         tls_session_prepare(&made->peer, session_of(connection));
@@ -85,16 +87,21 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **p
     struct tls_peer *peer = *place;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        atomic_fetch_sub(&httpd->connections, 1);
+        if (peer == NULL || !((struct httpd_connection *)peer)->pulse) {
+            atomic_fetch_sub(&httpd->connections, 1);
+        }
         if (peer != NULL) {
             tls_peer_done(peer);
             free(peer);
         }
         return;
     }
-    atomic_fetch_add(&httpd->connections, 1);
     peer = connection_new(httpd, connection);
     *place = peer;
+    if (peer != NULL && ((struct httpd_connection *)peer)->pulse) {
+        return;
+    }
+    atomic_fetch_add(&httpd->connections, 1);
     if (peer == NULL) {
         return; /* on_request hangs up */
     }
@@ -353,8 +360,8 @@ static bool daemon_start(struct httpd *httpd, struct err *err) {
         flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, httpd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         httpd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_CONNECTION_LIMIT, options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + options->threads,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HTTPD_CONNECTION_MEMORY, MHD_OPTION_ARRAY, listener, MHD_OPTION_ARRAY, tls,
         MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
     if (httpd->daemon == NULL) {
@@ -369,6 +376,7 @@ static void httpd_free(struct httpd *httpd) {
     }
     httpd_door_free(httpd->door);
     httpd_park_free(httpd->park);
+    httpd_pulse_free(httpd->pulse);
     tls_listener_free(httpd->tls);
     later_free(httpd->later);
     (void)pthread_cond_destroy(&httpd->drained);
@@ -376,6 +384,21 @@ static void httpd_free(struct httpd *httpd) {
     free(httpd);
 }
 AUTO_DEFINE(struct httpd, httpd_free)
+
+static bool door_start(struct httpd *httpd, struct err *err) {
+    const struct httpd_door_options options = {.listen_fd = httpd->listen_fd,
+                                               .max = httpd->options.connections_max,
+                                               .first_s = HTTPD_HANDSHAKE_S,
+                                               .inside = inside,
+                                               .enter = enter,
+                                               .ctx = httpd};
+
+    if (!httpd_pulse_start(httpd->pulse, httpd->daemon, httpd->options.threads, err)) {
+        return false;
+    }
+    httpd->door = httpd_door_open(&options, err);
+    return httpd->door != NULL;
+}
 
 struct httpd *httpd_start(const struct httpd_options *options, struct err *err) {
     AUTO(httpd_free) struct httpd *httpd = calloc(1, sizeof(*httpd));
@@ -398,7 +421,8 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err) 
     }
     if (httpd->tls != NULL && options->many_idle && options->client_trust_pem == NULL) {
         httpd->park = httpd_park_start(err);
-        if (httpd->park == NULL) {
+        httpd->pulse = httpd_pulse_new(err);
+        if (httpd->park == NULL || httpd->pulse == NULL) {
             return NULL;
         }
     }
@@ -407,19 +431,10 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err) 
         || !daemon_start(httpd, err)) {
         return NULL;
     }
-    if (httpd->park != NULL) {
-        httpd->door =
-            httpd_door_open(&(struct httpd_door_options){.listen_fd = httpd->listen_fd,
-                                                         .max = httpd->options.connections_max,
-                                                         .first_s = HTTPD_HANDSHAKE_S,
-                                                         .inside = inside,
-                                                         .enter = enter,
-                                                         .ctx = httpd},
-                            err);
-        if (httpd->door == NULL) {
-            MHD_stop_daemon(httpd->daemon);
-            return NULL;
-        }
+    if (httpd->park != NULL && !door_start(httpd, err)) {
+        httpd_park_stop(httpd->park);
+        MHD_stop_daemon(httpd->daemon);
+        return NULL;
     }
     return TAKE(httpd);
 }

@@ -13,9 +13,10 @@
 struct httpd {
     struct httpd_options options;
     struct MHD_Daemon *daemon;
-    struct tls_listener *tls; /* NULL: plain */
-    struct httpd_park *park;  /* NULL: handshakes wait in libmicrohttpd */
-    struct httpd_door *door;  /* there with park: who accepts; NULL: libmicrohttpd does */
+    struct tls_listener *tls;  /* NULL: plain */
+    struct httpd_park *park;   /* NULL: handshakes wait in libmicrohttpd */
+    struct httpd_pulse *pulse; /* there with park */
+    struct httpd_door *door;   /* there with park: who accepts; NULL: libmicrohttpd does */
     int listen_fd;
     unsigned port;
     atomic_uint connections;

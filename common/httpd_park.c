@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/httpd_pulse.h"
 
 struct httpd_park {
     struct loop *loop;
@@ -73,6 +74,8 @@ static void on_late(void *ctx) {
     leave(waiting);
 }
 
+static void on_beat(void *ctx) { leave(ctx); }
+
 static void enter(void *ctx) {
     struct httpd_connection *waiting = ctx;
     struct httpd_park *park = waiting->park;
@@ -84,6 +87,11 @@ static void enter(void *ctx) {
         park->first->previous = waiting;
     }
     park->first = waiting;
+    if (waiting->pulse) {
+        loop_timer_set(park->loop, &waiting->timer, clock_wall_us() + HTTPD_PULSE_US, on_beat,
+                       waiting);
+        return;
+    }
     if (waiting->due_us == 0) {
         waiting->due_us = clock_wall_us() + HTTPD_HANDSHAKE_S * 1000000ULL;
     }

@@ -18,6 +18,7 @@ struct httpd_connection {
     struct MHD_Connection *connection;
     struct httpd_park *park;
     int fd;
+    bool pulse; /* not a peer's (httpd_pulse.h): goes on every HTTPD_PULSE_US, and never ends */
     /* the park's: */
     struct loop_timer timer;
     uint64_t due_us; /* 0: has not waited yet */

@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -110,6 +111,67 @@ static struct client client_half(int version) {
     ck_assert(hear(&client));
     return client;
 }
+
+static struct client client_inside(void) {
+    struct client client = client_new(TLS1_2_VERSION);
+
+    while (SSL_do_handshake(client.ssl) != 1) {
+        say(&client, 16384);
+        ck_assert(hear(&client));
+    }
+    return client;
+}
+
+static void ask(struct client *client, const char *path) {
+    char request[128];
+    int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+
+    ck_assert_int_eq(SSL_write(client->ssl, request, len), len);
+    say(client, 16384);
+}
+
+static void answered(struct client *client) {
+    char answer[512];
+
+    while (SSL_read(client->ssl, answer, sizeof(answer)) <= 0) {
+        ck_assert(hear(client));
+    }
+}
+
+#define EVENTS_MAX 128 /* libmicrohttpd's */
+
+/* A burst that the listener's thread sees at once: it only runs when we do not. */
+START_TEST(as_many_requests_at_once_as_it_takes_events_are_answered_soon) {
+    struct client clients[EVENTS_MAX];
+    const struct sched_param param = {0};
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    ck_assert_int_eq(sched_setscheduler(0, SCHED_IDLE, &param), 0);
+    start(1); /* its threads inherit both */
+    ck_assert_int_eq(sched_setscheduler(0, SCHED_OTHER, &param), 0);
+    for (unsigned i = 0; i < EVENTS_MAX; i++) {
+        clients[i] = client_inside();
+    }
+    for (unsigned round = 0; round < 10; round++) {
+        (void)poll(NULL, 0, 20); /* it has gone to sleep: the case is one of sleep */
+        uint64_t start_us = clock_wall_us();
+        for (unsigned i = 0; i < EVENTS_MAX; i++) {
+            ask(&clients[i], "/");
+        }
+        for (unsigned i = 0; i < EVENTS_MAX; i++) {
+            answered(&clients[i]);
+        }
+        ck_assert_uint_lt(clock_wall_us() - start_us, 10000000);
+    }
+    for (unsigned i = 0; i < EVENTS_MAX; i++) {
+        client_done(&clients[i]);
+    }
+    stop();
+}
+END_TEST
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
@@ -259,6 +321,7 @@ int main(void) {
     tcase_add_test(tcase, a_handshake_that_does_not_go_on_is_hung_up_on_in_time);
     tcase_add_test(tcase, who_leaves_while_it_waits_is_forgotten);
     tcase_add_test(tcase, stopping_hangs_up_on_all_that_wait);
+    tcase_add_test(tcase, as_many_requests_at_once_as_it_takes_events_are_answered_soon);
     tcase_add_test(tcase, they_come_while_it_stops);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
