@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/later.h"
 #include "common/log.h"
 #include "common/problem.h"
 #include "server/issue.h"
@@ -256,6 +255,10 @@ void finalizing_add(struct finalizing *finalizing, const char *account, const ch
     (void)snprintf(work->account, ID_SIZE, "%s", account);
     (void)snprintf(work->id, ID_SIZE, "%s", order);
     wait_for(work, due_us > now_us ? clock_real_delay_us(clock, due_us - now_us) : 0);
+}
+
+bool finalizing_post(struct finalizing *finalizing, later_call *fn, void *ctx) {
+    return finalizing_room(finalizing) && later_add(finalizing->later, 0, fn, ctx);
 }
 
 static bool add_stored(void *ctx, const char *account, const char *order, uint64_t due_us,

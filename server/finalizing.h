@@ -2,6 +2,7 @@
  * store remembers of them is gone on with at its time, also after a restart. */
 #pragma once
 
+#include "common/later.h"
 #include "server/wfe.h"
 
 struct finalizing;
@@ -19,6 +20,8 @@ bool finalizing_room(struct finalizing *finalizing);
 /* Issue that order, which is processing in the store, at due_us of the clock. */
 void finalizing_add(struct finalizing *finalizing, const char *account, const char *order,
                     uint64_t due_us);
+/* Call fn(ctx) soon, on the thread that issues them.  false: stopped, or no room. */
+MUST_CHECK bool finalizing_post(struct finalizing *finalizing, later_call *fn, void *ctx);
 /* Add what an earlier life had not done. */
 MUST_CHECK bool finalizing_resume(struct finalizing *finalizing, struct err *err);
 /* Orders whose time has not come yet. */

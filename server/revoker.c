@@ -1,8 +1,12 @@
 #include "server/revoker.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+#include "common/log.h"
 
 struct revoker {
     struct crl *crl;
@@ -14,29 +18,51 @@ struct revoker {
     pthread_t thread;
 };
 
-/* All who wait now; NULL: stop. */
-static struct revoker_wait *take(struct revoker *revoker) {
+/* Takes all who wait now, perhaps nobody when a list is owed.  false: stop. */
+static bool take(struct revoker *revoker, bool owed, struct revoker_wait **ret_first) {
+    struct timespec again;
+    bool late = false;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &again);
+    again.tv_sec += REVOKER_AGAIN_S;
     (void)pthread_mutex_lock(&revoker->lock);
-    while (revoker->first == NULL && !revoker->stopping) {
-        (void)pthread_cond_wait(&revoker->wake, &revoker->lock);
+    while (revoker->first == NULL && !revoker->stopping && !late) {
+        if (owed) {
+            late = pthread_cond_timedwait(&revoker->wake, &revoker->lock, &again) == ETIMEDOUT;
+        } else {
+            (void)pthread_cond_wait(&revoker->wake, &revoker->lock);
+        }
     }
-    struct revoker_wait *first = revoker->first;
+    *ret_first = revoker->first;
     revoker->first = NULL;
+    bool going_on = *ret_first != NULL || !revoker->stopping;
     (void)pthread_mutex_unlock(&revoker->lock);
-    return first;
+    return going_on;
+}
+
+/* false: it is owed. */
+static bool make_list(struct revoker *revoker) {
+    struct err err = {0};
+    char quoted[300];
+
+    if (revoker->crl == NULL || crl_refresh(revoker->crl, &err)) {
+        return true;
+    }
+    log_line(LOG_ERROR, "revoker", "unlisted", "again_s=%d cause=%s", REVOKER_AGAIN_S,
+             log_quote(err.detail, quoted, sizeof(quoted)));
+    return false;
 }
 
 static void *serve(void *ctx) {
     struct revoker *revoker = ctx;
+    struct revoker_wait *wait = NULL;
+    bool owed = false;
 
-    for (struct revoker_wait *wait; (wait = take(revoker)) != NULL;) {
-        struct err err = {0};
-        if (revoker->crl != NULL) {
-            (void)!crl_refresh(revoker->crl, &err);
-        }
+    while (take(revoker, owed, &wait)) {
+        owed = !make_list(revoker);
         while (wait != NULL) {
             struct revoker_wait *next = wait->next; /* done may free it */
-            wait->done(wait->ctx, &err);
+            wait->done(wait->ctx);
             wait = next;
         }
     }
@@ -45,6 +71,7 @@ static void *serve(void *ctx) {
 
 struct revoker *revoker_new(struct crl *crl, struct err *err) {
     AUTO(revoker_free) struct revoker *revoker = calloc(1, sizeof(*revoker));
+    pthread_condattr_t monotonic;
 
     if (revoker == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for revocations");
@@ -52,7 +79,10 @@ struct revoker *revoker_new(struct crl *crl, struct err *err) {
     }
     revoker->crl = crl;
     (void)pthread_mutex_init(&revoker->lock, NULL);
-    (void)pthread_cond_init(&revoker->wake, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&revoker->wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     revoker->started = pthread_create(&revoker->thread, NULL, serve, revoker) == 0;
     if (!revoker->started) {
         (void)err_set(err, ERR_NO_MEMORY, "could not start the revocation thread");

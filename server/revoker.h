@@ -1,5 +1,6 @@
 /* Between a committed revocation and its acknowledgement: a new CRL, signed on a thread of its own,
- * one for all revocations that wait. */
+ * one for all revocations that wait.  What is committed stands: when no list can be made it is
+ * acknowledged all the same, logged, and the list tried again until it can. */
 #pragma once
 
 #include "common/err.h"
@@ -7,6 +8,8 @@
 #include "server/store.h"
 
 struct revoker;
+
+#define REVOKER_AGAIN_S 5 /* after a list that could not be made */
 
 /* crl   borrowed for the life; NULL: there is no list, revocations are acknowledged at once. */
 struct revoker *revoker_new(struct crl *crl, struct err *err);
@@ -16,11 +19,11 @@ AUTO_DEFINE(struct revoker, revoker_free)
 
 /* The caller's memory, until its done was called. */
 struct revoker_wait {
-    void (*done)(void *ctx, const struct err *err);
+    void (*done)(void *ctx);
     void *ctx;
     struct revoker_wait *next;
 };
-/* Call wait->done on the revoker's thread once a list holds all that is committed now. */
+/* Call wait->done on the revoker's thread once a list was tried that holds all committed now. */
 void revoker_submit(struct revoker *revoker, struct revoker_wait *wait);
 
 /* A crl_source; ctx is a struct store. */

@@ -8,8 +8,8 @@ struct throttle;
 
 enum throttle_limit {
     THROTTLE_ACCOUNTS,    /* new accounts per client address */
-    THROTTLE_ORDERS,      /* new orders per account */
-    THROTTLE_IDENTIFIERS, /* new orders per identifier */
+    THROTTLE_ORDERS,      /* new orders, and authorizations beforehand, per account */
+    THROTTLE_IDENTIFIERS, /* the same per identifier */
     THROTTLE_REQUESTS,    /* POSTs per client address */
     THROTTLE__COUNT
 };

@@ -39,25 +39,33 @@ void wfe_dismiss_account(struct request *request) {
     }
 }
 
-bool wfe_admit_order(struct request *request) {
+static bool admit_names(struct request *request, const char *const *values, unsigned count) {
     struct throttle *throttle = request->wfe->options.throttle;
-    const struct order *order = &request->order;
     const char *account = request_account(request);
-    const char *values[ORDER_IDENTIFIERS_MAX];
     uint64_t now_us = request_now_us(request);
 
     if (!throttle_take(throttle, THROTTLE_ORDERS, &account, 1, now_us, &request->err)) {
         return false;
     }
-    for (unsigned i = 0; i < order->count && i < ORDER_IDENTIFIERS_MAX; i++) {
-        values[i] = order->identifiers[i].value;
-    }
-    if (!throttle_take(throttle, THROTTLE_IDENTIFIERS, values, order->count, now_us,
-                       &request->err)) {
+    if (!throttle_take(throttle, THROTTLE_IDENTIFIERS, values, count, now_us, &request->err)) {
         throttle_give_back(throttle, THROTTLE_ORDERS, account);
         return false;
     }
     return true;
+}
+
+bool wfe_admit_order(struct request *request) {
+    const struct order *order = &request->order;
+    const char *values[ORDER_IDENTIFIERS_MAX];
+
+    for (unsigned i = 0; i < order->count && i < ORDER_IDENTIFIERS_MAX; i++) {
+        values[i] = order->identifiers[i].value;
+    }
+    return admit_names(request, values, order->count);
+}
+
+bool wfe_admit_authz(struct request *request, const struct acme_identifier *identifier) {
+    return admit_names(request, (const char *const[]){identifier->value}, 1);
 }
 
 bool wfe_demand_terms(struct request *request) {

@@ -109,7 +109,7 @@ static bool finalize_later(struct request *request, const char *csr,
     return request_commit(request, accepted);
 }
 
-static void finalize_on(struct request *request);
+static void caa_known(struct request *request);
 
 static bool finalize(struct request *request) {
     struct order *order = &request->order;
@@ -123,7 +123,7 @@ static bool finalize(struct request *request) {
         || !issue_check(&request->wfe->options, order, &csr, &wanted, &request->err)) {
         return true;
     }
-    if (!wfe_caa(request, finalize_on)) {
+    if (!wfe_caa(request, caa_known)) {
         return false;
     }
     if (request->err.kind != ERR_NONE
@@ -134,11 +134,26 @@ static bool finalize(struct request *request) {
                                                         : finalize_later(request, text, &wanted);
 }
 
-/* CAA was asked. */
-static void finalize_on(struct request *request) {
-    if (request->err.kind != ERR_NONE || finalize(request)) {
+static void finalize_on(void *ctx, bool stopped) {
+    struct request *request = ctx;
+
+    if (stopped) {
+        (void)request_fail(request, ERR_OVERLOAD, "the server is going down");
+    }
+    if (stopped || finalize(request)) {
         request_finish(request);
     }
+}
+
+/* The thread that asks DNS has better to do than to sign. */
+static void caa_known(struct request *request) {
+    if (request->err.kind == ERR_NONE) {
+        if (finalizing_post(request->wfe->finalizing, finalize_on, request)) {
+            return;
+        }
+        (void)request_fail(request, ERR_OVERLOAD, "too many orders are processing");
+    }
+    request_finish(request);
 }
 
 /* One subproblem for each name whose authorization is in the way, 6.7.1. */

@@ -47,7 +47,8 @@ bool wfe_new_authz(struct request *request) {
     uint64_t now_us = request_now_us(request);
     unsigned flags = 0;
 
-    if (!read_new_authz(request, &identifier, &flags, &request->err)) {
+    if (!read_new_authz(request, &identifier, &flags, &request->err)
+        || !wfe_admit_authz(request, &identifier)) {
         return true;
     }
     authz_init(authz, &identifier, flags, request_account(request), "", now_us,

@@ -27,11 +27,11 @@ struct request {
     struct route_params params;
     char base[REQUEST_BASE_SIZE]; /* "https://localhost:14000" */
     struct gate_pass pass;
-    bool deactivated; /* the refusal is 401, RFC 8555 7.3.6 */
-    bool nonce;       /* the answer carries one */
-    bool deferred;    /* the connection is suspended */
+    bool deactivated;           /* the refusal is 401, RFC 8555 7.3.6 */
+    bool nonce;                 /* the answer carries one */
+    bool deferred;              /* the connection is suspended */
     struct fault_action *fault; /* what rules want done with it; or NULL */
-    char *instance;   /* of a userActionRequired: the terms of service; else NULL */
+    char *instance;             /* of a userActionRequired: the terms of service; else NULL */
     struct trace_context trace;
     uint8_t parent[8];
 
@@ -104,12 +104,14 @@ json_t *wfe_time_new(uint64_t us);
 json_t *wfe_stored_new(const char *text);
 
 /* wfe_admit.c.  False: err tells why.  Rate limits by the client's address; for an account about to
- * be made, which dismiss takes back; for the order that was read.  Terms of service: may this
+ * be made, which dismiss takes back; for the order that was read; for an authorization beforehand,
+ * which counts as an order.  Terms of service: may this
  * request be served before its account agrees?  demand_terms refuses. */
 bool wfe_admit_address(struct request *request);
 bool wfe_admit_account(struct request *request);
 void wfe_dismiss_account(struct request *request);
 bool wfe_admit_order(struct request *request);
+bool wfe_admit_authz(struct request *request, const struct acme_identifier *identifier);
 bool wfe_admit_terms(struct request *request);
 bool wfe_demand_terms(struct request *request);
 
@@ -131,9 +133,9 @@ void wfe_replaces_claim(struct request *request);
 void wfe_replaces_done(struct request *request);
 void wfe_replaces_show(const struct request *request, const struct order *order, json_t *object);
 
-/* wfe_caa.c: may the names of request->order, whose authorizations are valid, be issued now as far as
- * CAA goes?  true: yes, or err is set.  false: it is being asked, and go_on is called (on another
- * thread) when request->caa_permits or err is set; it ends in request_finish. */
+/* wfe_caa.c: may the names of request->order, whose authorizations are valid, be issued now as far
+ * as CAA goes?  true: yes, or err is set.  false: it is being asked, and go_on is called (on
+ * another thread) when request->caa_permits or err is set; it ends in request_finish. */
 bool wfe_caa(struct request *request, void (*go_on)(struct request *request));
 
 /* The order object as it is now. */

@@ -151,10 +151,9 @@ static bool check_right(struct request *request, X509 *x509, struct err *err) {
            || holds_all(request, x509, err);
 }
 
-static void listed(void *ctx, const struct err *err) {
+static void listed(void *ctx) {
     struct request *request = ctx;
 
-    request->err = *err;
     wfe_event(request->wfe, &(struct trace_event){.event = "revocation",
                                                   .order = request->certificate.order,
                                                   .nf = order_nf(&request->order),

@@ -68,6 +68,25 @@ START_TEST(orders_are_limited_by_identifier) {
 }
 END_TEST
 
+START_TEST(authorizations_beforehand_count_as_orders) {
+    static const char dns[] = "{\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"}}";
+
+    bed_start(&bed,
+              (const char *const[]){"limits.rate.identifiers=2", "limits.rate.orders=1", NULL});
+    struct actor alice = bed_account(&bed), bob = bed_account(&bed), carol = bed_account(&bed);
+
+    bed_expect(&bed, &alice, "/new-authz", dns, 201, "");
+    limited(bed_post(&bed, &alice, "/new-authz", dns), false);
+    limited(bed_post(&bed, &alice, "/new-order", BED_NF_ORDER), false);
+    bed_expect(&bed, &bob, "/new-authz", dns, 201, "");
+    limited(bed_post(&bed, &carol, "/new-authz", dns), false);
+    actor_done(&alice);
+    actor_done(&bob);
+    actor_done(&carol);
+    bed_stop(&bed);
+}
+END_TEST
+
 START_TEST(requests_of_an_address_are_limited) {
     bed_start(&bed, (const char *const[]){"limits.rate.requests=2", NULL});
     struct actor actor = bed_account(&bed);
@@ -152,6 +171,7 @@ int main(void) {
         new_accounts_of_an_address_are_limited_and_known_ones_are_not_counted,
         orders_are_limited_by_account,
         orders_are_limited_by_identifier,
+        authorizations_beforehand_count_as_orders,
         requests_of_an_address_are_limited,
         an_account_agrees_to_the_terms_or_is_not_made,
         other_terms_must_be_agreed_to_anew};
