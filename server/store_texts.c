@@ -164,7 +164,8 @@ const char *const store_texts[] = {
         " AND expires_us < ?5",
     [SQL_CERTIFICATES_SWEEP] =
         "DELETE FROM certificate WHERE n > CAST(?1 AS INTEGER) AND n <= CAST(?3 AS INTEGER)"
-        " AND not_after_s < ?5",
+        " AND not_after_s < ?5"
+        " AND (revoked_at_s IS NULL OR reason IS NOT 1)", /* a compromised key stays refused */
     [SQL_TOKENS_SWEEP] = "DELETE FROM token WHERE jti > ?1 AND jti <= ?3 AND exp_s < ?5",
 };
 /* clang-format on */

@@ -88,6 +88,33 @@ START_TEST(ended_tokens_and_certificates_go) {
 }
 END_TEST
 
+static void revoke_for(const char *serial, int reason) {
+    struct store_tx tx = {0};
+    struct store_op *op = store_tx_add(&tx, STORE_REVOKE);
+
+    op->revoke.serial = serial;
+    op->revoke.at_s = 5;
+    op->revoke.reason = reason;
+    ck_good(store_write(store, &tx, &err));
+}
+
+START_TEST(a_compromised_key_outlives_its_certificate) {
+    unsigned stale = 9;
+    AUTO(certificate_done) struct certificate got = {0};
+
+    set_up(_i == 1);
+    issue("0a", 10);
+    issue("0b", 10);
+    issue("0c", 10);
+    revoke_for("0a", 4);
+    revoke_for("0b", 1); /* keyCompromise */
+    revoke_for("0c", -1);
+    ck_assert_uint_eq(sweep(STORE_KIND_CERTIFICATE, 20, &stale), 2);
+    ck_good(store_certificate_get(store, "0b", &got, &err));
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_long_table_is_looked_at_in_chunks) {
     struct store_chunk chunk;
     char serial[8];
@@ -144,9 +171,11 @@ START_TEST(certificates_are_told_in_the_order_of_their_issue) {
 END_TEST
 
 int main(void) {
-    const TTest *const both[] = {
-        ended_orders_and_authorizations_go_and_live_ones_stay, an_order_being_issued_is_never_swept,
-        ended_tokens_and_certificates_go, a_long_table_is_looked_at_in_chunks,
-        certificates_are_told_in_the_order_of_their_issue};
+    const TTest *const both[] = {ended_orders_and_authorizations_go_and_live_ones_stay,
+                                 an_order_being_issued_is_never_swept,
+                                 ended_tokens_and_certificates_go,
+                                 a_compromised_key_outlives_its_certificate,
+                                 a_long_table_is_looked_at_in_chunks,
+                                 certificates_are_told_in_the_order_of_their_issue};
     return store_suite("server/store_upkeep", both, COUNT(both), NULL, 0);
 }
