@@ -139,6 +139,7 @@ static bool open_engine(struct client *client, struct err *err) {
         .solvers = &client->solvers,
         .clock = &options->clock,
         .trace = client->trace,
+        .directory_url = options->directory,
         .eab_kid = options->eab_kid[0] == '\0' ? NULL : options->eab_kid,
         .eab_key = options->eab_key,
         .eab_key_len = options->eab_key_len,

@@ -304,7 +304,7 @@ static void resume_one(void *ctx, struct store_found *found, const struct err *e
     live->stored = live->told_state = live->record.state;
     live->told = true;
     live->finalize_tries = live->record.state == ENROLMENT_FINALIZING ? 1 : 0;
-    live->key = vault_open_key(engine->options.vault, live->record.nf, found->account.sealed,
+    live->key = vault_open_key(engine->options.vault, live->record.account, found->account.sealed,
                                found->account.sealed_len, &failure);
     if (!engine_live_add(live) || live->key == NULL) {
         log_line(LOG_ERROR, "engine", "lost", "nf=%s enrolment=%s kind=%s", live->record.nf,

@@ -27,6 +27,7 @@ struct engine_options {
     const struct solvers *solvers;
     const struct clock *clock;
     struct trace *trace;
+    const char *directory_url; /* of the ACME server; accounts are kept by it */
     const char *eab_kid; /* external account binding, RFC 8555 7.3.4; NULL = none */
     const unsigned char *eab_key;
     size_t eab_key_len;

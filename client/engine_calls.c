@@ -2,6 +2,7 @@
  * waited long enough; while a transition is being saved nothing is said about it. */
 #include "client/engine_inner.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,17 +171,21 @@ static bool take_account(struct live *live, struct store_found *found, struct er
     if (found->found_account) {
         memcpy(record->thumbprint, found->account.thumbprint, sizeof record->thumbprint);
         record->account_url = TAKE(found->account.url);
-        live->key = vault_open_key(engine->options.vault, record->nf, found->account.sealed,
+        live->key = vault_open_key(engine->options.vault, record->account, found->account.sealed,
                                    found->account.sealed_len, err);
         return live->key != NULL;
     }
+    live->account.directory = strdup(record->directory);
+    if (live->account.directory == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
     live->key = key_generate(KEY_P256, err);
     if (live->key == NULL || !jwk_thumbprint(live->key, record->thumbprint, err)
-        || !vault_seal(engine->options.vault, record->nf, live->key, &live->account.sealed,
+        || !vault_seal(engine->options.vault, record->account, live->key, &live->account.sealed,
                        &live->account.sealed_len, err)) {
         return false;
     }
-    memcpy(live->account.nf, record->nf, sizeof live->account.nf);
+    memcpy(live->account.name, record->account, sizeof live->account.name);
     memcpy(live->account.thumbprint, record->thumbprint, sizeof live->account.thumbprint);
     return true;
 }
@@ -201,6 +206,8 @@ static struct live *create(struct engine *engine, struct call *call, struct stor
         return NULL;
     }
     live->record.cca = TAKE(call->asked.cca);
+    (void)snprintf(live->record.account, sizeof live->record.account, "%s", live->record.nf);
+    live->record.directory = strdup(engine->options.directory_url);
     live->record.row = store_row_next(engine->options.store);
     enrolment_id_make(live->record.row, live->record.id);
     live->trace = call->self;
@@ -260,7 +267,11 @@ static void call_enrol(struct engine *engine, struct call *call) {
 
     if (live != NULL) {
         join(live, call);
-    } else if (!store_tenant(engine->options.store, call->asked.nf, call->asked.idempotency,
+    } else if (!store_tenant(engine->options.store,
+                             &(struct store_tenant){.nf = call->asked.nf,
+                                                    .account = call->asked.nf,
+                                                    .directory = engine->options.directory_url,
+                                                    .idempotency = call->asked.idempotency},
                              enrol_found, call, &err)) {
         answer_problem(call, &err);
     }

@@ -88,11 +88,18 @@ void enrolment_done(struct enrolment *enrolment) {
     free(enrolment->profile);
     free(enrolment->idempotency);
     free(enrolment->cca);
+    free(enrolment->directory);
+    free(enrolment->notification_uri);
+    free(enrolment->renews);
+    free(enrolment->replaces);
     free(enrolment->reason);
     free(enrolment->account_url);
     free(enrolment->order_url);
     free(enrolment->finalize_url);
     free(enrolment->csr);
+    free(enrolment->token);
+    free(enrolment->problem);
+    free(enrolment->history);
     free(enrolment->chain);
     *enrolment = (struct enrolment){0};
 }
@@ -108,7 +115,7 @@ bool enrolment_copy(const struct enrolment *from, struct enrolment *ret, struct 
     struct enrolment copy = *from;
     bool good = true;
 
-    copy.cca = copy.chain = NULL;
+    copy.cca = copy.chain = copy.token = NULL;
     copy.csr = from->csr == NULL ? NULL : malloc(from->csr_len);
     good = (copy.csr != NULL) == (from->csr != NULL);
     if (copy.csr != NULL) {
@@ -121,6 +128,12 @@ bool enrolment_copy(const struct enrolment *from, struct enrolment *ret, struct 
     good = copy_text(from->account_url, &copy.account_url) && good;
     good = copy_text(from->order_url, &copy.order_url) && good;
     good = copy_text(from->finalize_url, &copy.finalize_url) && good;
+    good = copy_text(from->directory, &copy.directory) && good;
+    good = copy_text(from->notification_uri, &copy.notification_uri) && good;
+    good = copy_text(from->renews, &copy.renews) && good;
+    good = copy_text(from->replaces, &copy.replaces) && good;
+    good = copy_text(from->problem, &copy.problem) && good;
+    good = copy_text(from->history, &copy.history) && good;
     if (!good) {
         enrolment_done(&copy);
         return err_set(err, ERR_NO_MEMORY, "out of memory");

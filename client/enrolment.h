@@ -41,6 +41,7 @@ enum enrolment_event {
 
 #define ENROLMENT_ID_SIZE 44 /* 22 random characters, the row in decimal, the NUL */
 #define ENROLMENT_PROFILE_SIZE 65
+#define ENROLMENT_ACCOUNT_SIZE 64 /* a UUID, or "type:" and an NF type */
 #define ENROLMENT_IDEMPOTENCY_SIZE 129
 #define ENROLMENT_INSTANTS 9 /* t_us[1..6] and t_us[8] are ours; 0, 7 and 9 are the NF's */
 #define ENROLMENT_TIMELINE_SIZE 200
@@ -50,12 +51,17 @@ struct enrolment {
     char id[ENROLMENT_ID_SIZE];
     char nf[37];
     char nf_type[NFTYPES_NAME_SIZE];
-    char *fqdn;            /* NULL = none; lower case */
-    char *profile;         /* NULL = the default one */
-    char *idempotency;     /* NULL = none */
-    char *cca;             /* client credentials assertion; NULL once it is of no more use */
-    bool with_nf_instance; /* the order names the NfInstanceId */
-    bool with_dns;         /* the order names the FQDN */
+    char *fqdn;        /* NULL = none; lower case */
+    char *profile;     /* NULL = the default one */
+    char *idempotency; /* NULL = none */
+    char *cca;         /* client credentials assertion; NULL once it is of no more use */
+    char account[ENROLMENT_ACCOUNT_SIZE]; /* name of the ACME account it uses */
+    char *directory;                      /* of the ACME server it is with */
+    char *notification_uri;               /* where the NF wants to hear of a renewal; or NULL */
+    char *renews;                         /* id of the enrolment it renews; or NULL */
+    char *replaces;                       /* ARI id of that one's certificate (RFC 9773); or NULL */
+    bool with_nf_instance;                /* the order names the NfInstanceId */
+    bool with_dns;                        /* the order names the FQDN */
     enum enrolment_state state;
     enum err_kind reason_kind; /* why FAILED, or READY again; else ERR_NONE */
     char *reason;              /* for the NF */
@@ -66,7 +72,13 @@ struct enrolment {
     uint64_t expires_us; /* of the order; 0 = not stated */
     unsigned char *csr;  /* DER */
     size_t csr_len;
-    char *chain; /* PEM, once ISSUED; read from the store only when asked for */
+    char *token;   /* authority token the NF brought; or NULL */
+    char *problem; /* the last problem document of the ACME server, JSON; or NULL */
+    char *history; /* a line for each transition: instant in us, state, cause; or NULL */
+    char *chain;   /* PEM, once ISSUED; read from the store only when asked for */
+    uint64_t not_before_us, not_after_us; /* of the certificate; with the chain */
+    uint64_t revoked_us;                  /* 0 = not revoked */
+    int revocation_reason;                /* RFC 5280 5.3.1 */
     uint64_t t_us[ENROLMENT_INSTANTS];
 };
 
@@ -74,7 +86,7 @@ struct enrolment {
 void enrolment_done(struct enrolment *enrolment);
 void enrolment_done_auto(struct enrolment *enrolment);
 
-/* A deep copy, without cca and chain (the store writes those once, by themselves). */
+/* A deep copy, without cca, chain and token (the store writes those once, by themselves). */
 MUST_CHECK bool enrolment_copy(const struct enrolment *from, struct enrolment *ret,
                                struct err *err);
 

@@ -9,50 +9,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/store_queue.h"
 #include "client/store_sql.h"
 #include "common/clock.h"
 #include "common/pace.h"
 
-/* First member of whatever is queued. */
-struct node {
-    struct node *next;
-};
-
 struct change {
-    struct node node;
+    struct store_node node;
     bool insert, with_account;
     enum enrolment_state from;
     struct enrolment enrolment;
     struct store_account account;
+    store_work *work; /* instead of all that */
     store_saved *saved;
     void *ctx;
     struct err err;
 };
 
 struct look {
-    struct node node;
+    struct store_node node;
     int64_t row;
-    char nf[37];
-    char *idempotency;
+    char nf[37], account[ENROLMENT_ACCOUNT_SIZE];
+    char *directory, *idempotency;
     store_found_fn *fn;
+    store_work *work; /* instead of all that; its end is `done` */
+    store_saved *done;
     void *ctx;
     struct store_found found;
     struct err err;
 };
 
-struct queue {
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stopping;
-    unsigned count;
-    struct node *first, **last;
-};
-
 struct store {
     struct loop *loop;
     struct store_sql *writing, *reading;
-    struct queue changes, looks;
-    struct queue changed, looked; /* completions on their way to the loop */
+    struct store_queue changes, looks;
+    struct store_queue changed, looked; /* completions on their way to the loop */
     pthread_t writer, reader;
     bool started;
     int64_t row_last;
@@ -61,7 +52,9 @@ struct store {
 };
 
 void store_account_done(struct store_account *account) {
+    free(account->directory);
     free(account->sealed);
+    free(account->next_sealed);
     free(account->url);
     *account = (struct store_account){0};
 }
@@ -74,93 +67,6 @@ void store_found_done(struct store_found *found) {
     *found = (struct store_found){0};
 }
 
-static void queue_init(struct queue *queue) {
-    (void)pthread_mutex_init(&queue->lock, NULL);
-    (void)pthread_cond_init(&queue->wake, NULL);
-    queue->last = &queue->first;
-}
-
-static void queue_done(struct queue *queue) {
-    (void)pthread_mutex_destroy(&queue->lock);
-    (void)pthread_cond_destroy(&queue->wake);
-}
-
-static void queue_stop(struct queue *queue) {
-    (void)pthread_mutex_lock(&queue->lock);
-    queue->stopping = true;
-    (void)pthread_cond_signal(&queue->wake);
-    (void)pthread_mutex_unlock(&queue->lock);
-}
-
-/* False when max items wait already. */
-static bool queue_add(struct queue *queue, struct node *node, unsigned max) {
-    bool fits = false;
-
-    (void)pthread_mutex_lock(&queue->lock);
-    if (queue->count < max) {
-        node->next = NULL;
-        *queue->last = node;
-        queue->last = &node->next;
-        fits = true;
-        if (queue->count++ == 0) {
-            (void)pthread_cond_signal(&queue->wake);
-        }
-    }
-    (void)pthread_mutex_unlock(&queue->lock);
-    return fits;
-}
-
-/* Return when there is something, or nothing will come any more. */
-static void queue_wait(struct queue *queue) {
-    (void)pthread_mutex_lock(&queue->lock);
-    while (queue->first == NULL && !queue->stopping) {
-        (void)pthread_cond_wait(&queue->wake, &queue->lock);
-    }
-    (void)pthread_mutex_unlock(&queue->lock);
-}
-
-/* At most max items, waiting for the first; NULL when stopping and empty. */
-static struct node *queue_take(struct queue *queue, unsigned max) {
-    (void)pthread_mutex_lock(&queue->lock);
-    while (queue->first == NULL && !queue->stopping) {
-        (void)pthread_cond_wait(&queue->wake, &queue->lock);
-    }
-    struct node *list = queue->first;
-    struct node **end = &queue->first;
-    for (unsigned i = 0; i < max && *end != NULL; i++) {
-        end = &(*end)->next;
-        queue->count--;
-    }
-    if (list != NULL) {
-        struct node *rest = *end;
-        *end = NULL;
-        queue->first = rest;
-        queue->last = rest == NULL ? &queue->first : queue->last;
-    }
-    (void)pthread_mutex_unlock(&queue->lock);
-    return list;
-}
-
-/* Append a whole list; completions are as many as the requests they answer. */
-static void queue_append(struct queue *queue, struct node *list) {
-    (void)pthread_mutex_lock(&queue->lock);
-    *queue->last = list;
-    while (*queue->last != NULL) {
-        queue->last = &(*queue->last)->next;
-    }
-    (void)pthread_mutex_unlock(&queue->lock);
-}
-
-/* Everything there is, without waiting. */
-static struct node *queue_poll(struct queue *queue) {
-    (void)pthread_mutex_lock(&queue->lock);
-    struct node *list = queue->first;
-    queue->first = NULL;
-    queue->last = &queue->first;
-    (void)pthread_mutex_unlock(&queue->lock);
-    return list;
-}
-
 static void change_free(struct change *change) {
     enrolment_done(&change->enrolment);
     store_account_done(&change->account);
@@ -169,6 +75,7 @@ static void change_free(struct change *change) {
 
 static void look_free(struct look *look) {
     store_found_done(&look->found);
+    free(look->directory);
     free(look->idempotency);
     free(look);
 }
@@ -176,7 +83,8 @@ static void look_free(struct look *look) {
 static void deliver_changes(void *ctx) {
     struct store *store = ctx;
 
-    for (struct node *node = queue_poll(&store->changed), *next; node != NULL; node = next) {
+    for (struct store_node *node = store_queue_poll(&store->changed), *next; node != NULL;
+         node = next) {
         struct change *change = (struct change *)node;
         next = node->next;
         change->saved(change->ctx, change->err.kind == ERR_NONE ? NULL : &change->err);
@@ -187,6 +95,9 @@ static void deliver_changes(void *ctx) {
 static bool apply(struct store *store, struct change *change) {
     struct err *err = &change->err;
 
+    if (change->work != NULL) {
+        return change->work(store->writing, change->ctx, err);
+    }
     if (!change->insert) {
         return store_sql_move(store->writing, &change->enrolment, change->from, err);
     }
@@ -194,13 +105,13 @@ static bool apply(struct store *store, struct change *change) {
            && store_sql_insert(store->writing, &change->enrolment, err);
 }
 
-static bool commit(struct store *store, struct node *list, struct err *err) {
+static bool commit(struct store *store, struct store_node *list, struct err *err) {
     unsigned records = 0;
 
     if (!store_sql_begin(store->writing, err)) {
         return false;
     }
-    for (struct node *node = list; node != NULL; node = node->next) {
+    for (struct store_node *node = list; node != NULL; node = node->next) {
         struct change *change = (struct change *)node;
         if (apply(store, change)) {
             records++;
@@ -224,9 +135,9 @@ static void *writer_main(void *arg) {
     uint64_t started_us = 0;
 
     for (;;) {
-        queue_wait(&store->changes);
+        store_queue_wait(&store->changes);
         pace_rest(started_us);
-        struct node *list = queue_take(&store->changes, STORE_BATCH_MAX);
+        struct store_node *list = store_queue_take(&store->changes, STORE_BATCH_MAX);
         if (list == NULL) {
             return NULL;
         }
@@ -234,10 +145,10 @@ static void *writer_main(void *arg) {
         started_us = clock_wall_us();
         bool good = commit(store, list, &err);
         atomic_store(&store->writable, good);
-        for (struct node *node = list; !good && node != NULL; node = node->next) {
+        for (struct store_node *node = list; !good && node != NULL; node = node->next) {
             ((struct change *)node)->err = err;
         }
-        queue_append(&store->changed, list);
+        store_queue_append(&store->changed, list);
         loop_post(store->loop, deliver_changes, store);
     }
 }
@@ -245,10 +156,16 @@ static void *writer_main(void *arg) {
 static void deliver_looks(void *ctx) {
     struct store *store = ctx;
 
-    for (struct node *node = queue_poll(&store->looked), *next; node != NULL; node = next) {
+    for (struct store_node *node = store_queue_poll(&store->looked), *next; node != NULL;
+         node = next) {
         struct look *look = (struct look *)node;
         next = node->next;
-        look->fn(look->ctx, &look->found, look->err.kind == ERR_NONE ? NULL : &look->err);
+        const struct err *err = look->err.kind == ERR_NONE ? NULL : &look->err;
+        if (look->work != NULL) {
+            look->done(look->ctx, err);
+        } else {
+            look->fn(look->ctx, &look->found, err);
+        }
         look_free(look);
     }
 }
@@ -257,11 +174,14 @@ static void deliver_looks(void *ctx) {
 static bool look_up(struct store *store, struct look *look) {
     struct err *err = &look->err;
 
+    if (look->work != NULL) {
+        return look->work(store->reading, look->ctx, err);
+    }
     if (look->nf[0] == '\0') {
         return store_sql_find(store->reading, look->row, &look->found, err);
     }
-    return store_sql_account(store->reading, look->nf, &look->found, err)
-           && (!look->found.found_account || look->idempotency == NULL
+    return store_sql_account(store->reading, look->account, look->directory, &look->found, err)
+           && (look->idempotency == NULL
                || store_sql_find_key(store->reading, look->nf, look->idempotency, &look->found,
                                      err));
 }
@@ -269,10 +189,10 @@ static bool look_up(struct store *store, struct look *look) {
 static void *reader_main(void *arg) {
     struct store *store = arg;
 
-    for (struct node *node; (node = queue_take(&store->looks, 1)) != NULL;) {
+    for (struct store_node *node; (node = store_queue_take(&store->looks, 1)) != NULL;) {
         struct look *look = (struct look *)node;
         look_up(store, look);
-        queue_append(&store->looked, node);
+        store_queue_append(&store->looked, node);
         loop_post(store->loop, deliver_looks, store);
     }
     return NULL;
@@ -283,7 +203,7 @@ static bool start_threads(struct store *store, struct err *err) {
         return err_set(err, ERR_STORE, "could not start a thread");
     }
     if (pthread_create(&store->reader, NULL, reader_main, store) != 0) {
-        queue_stop(&store->changes);
+        store_queue_stop(&store->changes);
         (void)pthread_join(store->writer, NULL);
         return err_set(err, ERR_STORE, "could not start a thread");
     }
@@ -300,10 +220,10 @@ struct store *store_open(const char *path, struct loop *loop, struct err *err) {
     }
     store->loop = loop;
     store->writable = true;
-    queue_init(&store->changes);
-    queue_init(&store->looks);
-    queue_init(&store->changed);
-    queue_init(&store->looked);
+    store_queue_init(&store->changes);
+    store_queue_init(&store->looks);
+    store_queue_init(&store->changed);
+    store_queue_init(&store->looked);
     store->writing = store_sql_open(path, true, err);
     if (store->writing == NULL) {
         return NULL;
@@ -321,25 +241,27 @@ void store_close(struct store *store) {
         return;
     }
     if (store->started) {
-        queue_stop(&store->changes);
-        queue_stop(&store->looks);
+        store_queue_stop(&store->changes);
+        store_queue_stop(&store->looks);
         (void)pthread_join(store->writer, NULL);
         (void)pthread_join(store->reader, NULL);
     }
-    for (struct node *node = queue_poll(&store->changed), *next; node != NULL; node = next) {
+    for (struct store_node *node = store_queue_poll(&store->changed), *next; node != NULL;
+         node = next) {
         next = node->next;
         change_free((struct change *)node);
     }
-    for (struct node *node = queue_poll(&store->looked), *next; node != NULL; node = next) {
+    for (struct store_node *node = store_queue_poll(&store->looked), *next; node != NULL;
+         node = next) {
         next = node->next;
         look_free((struct look *)node);
     }
     store_sql_close(store->writing);
     store_sql_close(store->reading);
-    queue_done(&store->changes);
-    queue_done(&store->looks);
-    queue_done(&store->changed);
-    queue_done(&store->looked);
+    store_queue_done(&store->changes);
+    store_queue_done(&store->looks);
+    store_queue_done(&store->changed);
+    store_queue_done(&store->looked);
     free(store);
 }
 
@@ -349,9 +271,13 @@ int64_t store_row_next(struct store *store) { return ++store->row_last; }
 
 static bool account_copy(const struct store_account *from, struct store_account *ret) {
     *ret = *from;
+    ret->next_sealed = NULL;
+    ret->next_sealed_len = 0;
     ret->sealed = malloc(from->sealed_len);
     ret->url = from->url == NULL ? NULL : strdup(from->url);
-    if (ret->sealed == NULL || (from->url != NULL && ret->url == NULL)) {
+    ret->directory = from->directory == NULL ? NULL : strdup(from->directory);
+    if (ret->sealed == NULL || (from->url != NULL && ret->url == NULL)
+        || (from->directory != NULL && ret->directory == NULL)) {
         store_account_done(ret);
         return false;
     }
@@ -378,7 +304,7 @@ static struct change *change_new(const struct enrolment *enrolment, store_saved 
 
 /* Each live enrolment has at most one change under way, so their limit bounds this queue too. */
 static void change_queue(struct store *store, struct change *change) {
-    (void)queue_add(&store->changes, &change->node, UINT32_MAX);
+    (void)store_queue_add(&store->changes, &change->node, UINT32_MAX);
 }
 
 static bool copy_once(const char *from, char **ret) {
@@ -430,8 +356,10 @@ static bool look_queue(struct store *store, const struct look *wanted, const cha
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     }
     *look = *wanted;
+    look->directory = NULL;
     if (!copy_once(idempotency, &look->idempotency)
-        || !queue_add(&store->looks, &look->node, STORE_READS_MAX)) {
+        || !copy_once(wanted->directory, &look->directory)
+        || !store_queue_add(&store->looks, &look->node, STORE_READS_MAX)) {
         look_free(look);
         return err_set(err, ERR_OVERLOAD, "too many look-ups are waiting");
     }
@@ -442,12 +370,30 @@ bool store_find(struct store *store, int64_t row, store_found_fn *fn, void *ctx,
     return look_queue(store, &(struct look){.row = row, .fn = fn, .ctx = ctx}, NULL, err);
 }
 
-bool store_tenant(struct store *store, const char *nf, const char *idempotency, store_found_fn *fn,
+bool store_tenant(struct store *store, const struct store_tenant *tenant, store_found_fn *fn,
                   void *ctx, struct err *err) {
-    struct look look = {.fn = fn, .ctx = ctx};
+    struct look look = {.directory = (char *)tenant->directory, .fn = fn, .ctx = ctx};
 
-    (void)memcpy(look.nf, nf, strnlen(nf, sizeof look.nf - 1));
-    return look_queue(store, &look, idempotency, err);
+    (void)memcpy(look.nf, tenant->nf, strnlen(tenant->nf, sizeof look.nf - 1));
+    (void)memcpy(look.account, tenant->account, strnlen(tenant->account, sizeof look.account - 1));
+    return look_queue(store, &look, tenant->idempotency, err);
+}
+
+bool store_read(struct store *store, store_work *work, store_saved *done, void *ctx,
+                struct err *err) {
+    return look_queue(store, &(struct look){.work = work, .done = done, .ctx = ctx}, NULL, err);
+}
+
+bool store_write(struct store *store, store_work *work, store_saved *done, void *ctx,
+                 struct err *err) {
+    struct change *change = calloc(1, sizeof *change);
+
+    if (change == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
+    *change = (struct change){.work = work, .saved = done, .ctx = ctx};
+    change_queue(store, change);
+    return true;
 }
 
 bool store_resume(struct store *store, store_found_fn *fn, void *ctx, struct err *err) {

@@ -15,11 +15,14 @@ struct store;
 #define STORE_READS_MAX 20000 /* look-ups queued; beyond it ERR_OVERLOAD */
 #define STORE_BATCH_MAX 512   /* changes of one transaction */
 
-/* An ACME account: one per NF. */
+/* An ACME account, by the name the account model gives it and the directory it is at. */
 struct store_account {
-    char nf[37];
+    char name[ENROLMENT_ACCOUNT_SIZE];
+    char *directory;       /* NULL or "": the only one */
     unsigned char *sealed; /* the private key as vault_seal left it */
     size_t sealed_len;
+    unsigned char *next_sealed; /* of a rollover under way; or NULL */
+    size_t next_sealed_len;
     char thumbprint[JWK_THUMBPRINT_SIZE];
     char *url; /* NULL until the server has told it */
 };
@@ -68,9 +71,26 @@ typedef void store_found_fn(void *ctx, struct store_found *found, const struct e
 /* The enrolment of a row (chain and assertion included). */
 MUST_CHECK bool store_find(struct store *store, int64_t row, store_found_fn *fn, void *ctx,
                            struct err *err);
-/* The account of an NF, and its enrolment of that idempotency key (NULL: none asked for). */
-MUST_CHECK bool store_tenant(struct store *store, const char *nf, const char *idempotency,
+/* An account by name and directory (NULL: the only one), and the enrolment of an NF under that
+ * idempotency key (NULL: none asked for).  nf, account and directory are borrowed until fn. */
+struct store_tenant {
+    const char *nf, *account, *directory, *idempotency;
+};
+MUST_CHECK bool store_tenant(struct store *store, const struct store_tenant *tenant,
                              store_found_fn *fn, void *ctx, struct err *err);
+
+/*
+ * The door for rooms with their own tables: work runs on the writer's thread inside the batch's
+ * transaction (write), or on the reader's (read); done follows on the loop.  ctx is both's and must
+ * live until done.  ERR_CONFLICT from work fails it alone and must come before it has changed
+ * anything; any other failure fails the batch.
+ */
+struct store_sql;
+typedef bool store_work(struct store_sql *sql, void *ctx, struct err *err);
+MUST_CHECK bool store_write(struct store *store, store_work *work, store_saved *done, void *ctx,
+                            struct err *err);
+MUST_CHECK bool store_read(struct store *store, store_work *work, store_saved *done, void *ctx,
+                           struct err *err);
 
 /* Call fn for every live enrolment and its account, at start, on this thread. */
 MUST_CHECK bool store_resume(struct store *store, store_found_fn *fn, void *ctx, struct err *err);

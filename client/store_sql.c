@@ -1,40 +1,23 @@
-/* Four tables, so that a transition rewrites one small row: `enrolment` is written once, `progress`
- * at each transition, `certificate` once, `account` twice in an NF's life.  Ids carry their row
- * number, so no index on them is kept up. */
 #include "client/store_sql.h"
 
 #include <assert.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SQL_BUSY_MS 5000
+#include "client/store_schema.h"
+#include "client/store_sql_inner.h"
 
-enum sql {
-    SQL_BEGIN,
-    SQL_COMMIT,
-    SQL_ROLLBACK,
-    SQL_ACCOUNT_PUT,
-    SQL_ACCOUNT_URL,
-    SQL_INSERT,
-    SQL_INSERT_PROGRESS,
-    SQL_MOVE,
-    SQL_CHAIN,
-    SQL_CCA_DROP,
-    SQL_ROW_MAX,
-    SQL_FIND,
-    SQL_FIND_KEY,
-    SQL_LIVE,
-    SQL_ACCOUNT,
-    SQL__COUNT
-};
+#define SQL_BUSY_MS 5000
 
 #define SQL_COLUMNS                                                                                \
     "SELECT e.row, e.id, e.nf, e.nf_type, e.fqdn, e.profile, e.idempotency, e.cca, e.with_nf, "    \
     "e.with_dns, p.state, p.reason_kind, p.reason, p.order_url, p.finalize_url, p.expires, "       \
     "p.csr, "                                                                                      \
-    "p.t1, p.t2, p.t3, p.t4, p.t5, p.t6, p.t8, a.url, a.thumbprint, c.chain "                      \
-    "FROM enrolment e JOIN progress p ON p.row = e.row JOIN account a ON a.nf = e.nf "             \
+    "p.t1, p.t2, p.t3, p.t4, p.t5, p.t6, p.t8, a.url, a.thumbprint, c.chain, e.account, "          \
+    "e.directory, e.notification_uri, e.renews, e.replaces, p.token, p.problem, p.history, "       \
+    "c.not_before, c.not_after, c.revoked, c.revocation_reason "                                   \
+    "FROM enrolment e JOIN progress p ON p.row = e.row "                                           \
+    "JOIN account a ON a.name = e.account AND a.directory = e.directory "                          \
     "LEFT JOIN certificate c ON c.row = e.row "
 
 /* clang-format off */
@@ -42,44 +25,31 @@ static const char *const texts[] = {
     [SQL_BEGIN]       = "BEGIN IMMEDIATE",
     [SQL_COMMIT]      = "COMMIT",
     [SQL_ROLLBACK]    = "ROLLBACK",
-    [SQL_ACCOUNT_PUT] = "INSERT OR IGNORE INTO account(nf, sealed, thumbprint, url) VALUES(?,?,?,?)",
-    [SQL_ACCOUNT_URL] = "UPDATE account SET url=?1 WHERE nf=?2 AND url IS NOT ?1",
+    [SQL_ACCOUNT_PUT] = "INSERT OR IGNORE INTO account(name, directory, sealed, thumbprint, url)"
+                        " VALUES(?,?,?,?,?)",
+    [SQL_ACCOUNT_URL] = "UPDATE account SET url=?1 WHERE name=?2 AND directory=?3 AND url IS NOT ?1",
     [SQL_INSERT]      = "INSERT INTO enrolment(row, id, nf, nf_type, fqdn, profile, idempotency,"
-                        " cca, with_nf, with_dns) VALUES(?,?,?,?,?,?,?,?,?,?)",
+                        " cca, with_nf, with_dns, account, directory, notification_uri, renews,"
+                        " replaces) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_INSERT_PROGRESS] = "INSERT INTO progress(row, state, t1, t2) VALUES(?,?,?,?)",
     [SQL_MOVE]        = "UPDATE progress SET state=?1, reason_kind=?2, reason=?3, order_url=?4,"
                         " finalize_url=?5, expires=?6, csr=?7, t1=?8, t2=?9, t3=?10, t4=?11,"
-                        " t5=?12, t6=?13, t8=?14 WHERE row=?15 AND state=?16",
-    [SQL_CHAIN]       = "INSERT OR REPLACE INTO certificate(row, chain) VALUES(?,?)",
+                        " t5=?12, t6=?13, t8=?14, problem=?17, history=?18"
+                        " WHERE row=?15 AND state=?16",
+    [SQL_CHAIN]       = "INSERT OR REPLACE INTO certificate(row, chain, not_before, not_after)"
+                        " VALUES(?,?,?,?)",
     [SQL_CCA_DROP]    = "UPDATE enrolment SET cca=NULL WHERE row=?",
     [SQL_ROW_MAX]     = "SELECT coalesce(max(row), 0) FROM enrolment",
     [SQL_FIND]        = SQL_COLUMNS "WHERE e.row=?",
     [SQL_FIND_KEY]    = SQL_COLUMNS "WHERE e.nf=? AND e.idempotency=? ORDER BY e.row DESC LIMIT 1",
     [SQL_LIVE]        = SQL_COLUMNS "WHERE p.state NOT IN ('ISSUED','FAILED','WITHDRAWN')",
-    [SQL_ACCOUNT]     = "SELECT nf, sealed, thumbprint, url FROM account WHERE nf=?",
+    [SQL_ACCOUNT]     = "SELECT name, directory, sealed, thumbprint, url, next_sealed FROM account"
+                        " WHERE name=? AND directory=?",
 };
 /* clang-format on */
 static_assert(COUNT(texts) == SQL__COUNT, "a statement has no text");
 
-static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS account(nf TEXT PRIMARY KEY, sealed BLOB NOT NULL,"
-    " thumbprint TEXT NOT NULL, url TEXT) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS enrolment(row INTEGER PRIMARY KEY, id TEXT NOT NULL,"
-    " nf TEXT NOT NULL, nf_type TEXT NOT NULL, fqdn TEXT, profile TEXT, idempotency TEXT, cca TEXT,"
-    " with_nf INTEGER NOT NULL, with_dns INTEGER NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS enrolment_nf ON enrolment(nf);"
-    "CREATE TABLE IF NOT EXISTS progress(row INTEGER PRIMARY KEY, state TEXT NOT NULL,"
-    " reason_kind TEXT, reason TEXT, order_url TEXT, finalize_url TEXT, expires INTEGER, csr BLOB,"
-    " t1 INTEGER, t2 INTEGER, t3 INTEGER, t4 INTEGER, t5 INTEGER, t6 INTEGER, t8 INTEGER);"
-    "CREATE TABLE IF NOT EXISTS certificate(row INTEGER PRIMARY KEY, chain TEXT NOT NULL);"
-    "PRAGMA user_version = 1;";
-
-struct store_sql {
-    sqlite3 *db;
-    sqlite3_stmt *statements[SQL__COUNT];
-};
-
-static bool sql_failed(struct store_sql *sql, struct err *err) {
+bool store_sql_failed(struct store_sql *sql, struct err *err) {
     (void)err_set(err, ERR_STORE, "the store failed");
     return err_cause(err, "%s", sqlite3_errmsg(sql->db));
 }
@@ -89,15 +59,17 @@ static bool sql_setup(struct store_sql *sql, bool write, struct err *err) {
         write ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" : "PRAGMA query_only = 1;";
 
     (void)sqlite3_busy_timeout(sql->db, SQL_BUSY_MS);
-    if (sqlite3_exec(sql->db, pragmas, NULL, NULL, NULL) != SQLITE_OK
-        || (write && sqlite3_exec(sql->db, schema, NULL, NULL, NULL) != SQLITE_OK)) {
-        return sql_failed(sql, err);
+    if (sqlite3_exec(sql->db, pragmas, NULL, NULL, NULL) != SQLITE_OK) {
+        return store_sql_failed(sql, err);
+    }
+    if (write && !store_schema_apply(sql->db, err)) {
+        return false;
     }
     for (unsigned i = 0; i < SQL__COUNT; i++) {
         if (sqlite3_prepare_v3(sql->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &sql->statements[i], NULL)
             != SQLITE_OK) {
-            return sql_failed(sql, err);
+            return store_sql_failed(sql, err);
         }
     }
     return true;
@@ -125,6 +97,9 @@ void store_sql_close(struct store_sql *sql) {
         for (unsigned i = 0; i < SQL__COUNT; i++) {
             (void)sqlite3_finalize(sql->statements[i]);
         }
+        for (unsigned i = 0; i < sql->kept_count; i++) {
+            (void)sqlite3_finalize(sql->kept[i].statement);
+        }
         (void)sqlite3_close(sql->db);
         free(sql);
     }
@@ -133,7 +108,7 @@ void store_sql_close(struct store_sql *sql) {
 /* Run a bound statement to its end and make it ready for the next use. */
 static bool sql_run(struct store_sql *sql, enum sql which, struct err *err) {
     sqlite3_stmt *statement = sql->statements[which];
-    bool good = sqlite3_step(statement) == SQLITE_DONE || sql_failed(sql, err);
+    bool good = sqlite3_step(statement) == SQLITE_DONE || store_sql_failed(sql, err);
 
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
@@ -177,10 +152,11 @@ bool store_sql_account_put(struct store_sql *sql, const struct store_account *ac
                            struct err *err) {
     sqlite3_stmt *statement = sql->statements[SQL_ACCOUNT_PUT];
 
-    bind_text(statement, 1, account->nf);
-    bind_blob(statement, 2, account->sealed, account->sealed_len);
-    bind_text(statement, 3, account->thumbprint);
-    bind_text(statement, 4, account->url);
+    bind_text(statement, 1, account->name);
+    bind_text(statement, 2, account->directory == NULL ? "" : account->directory);
+    bind_blob(statement, 3, account->sealed, account->sealed_len);
+    bind_text(statement, 4, account->thumbprint);
+    bind_text(statement, 5, account->url);
     return sql_run(sql, SQL_ACCOUNT_PUT, err);
 }
 
@@ -197,6 +173,11 @@ bool store_sql_insert(struct store_sql *sql, const struct enrolment *enrolment, 
     bind_text(statement, 8, enrolment->cca);
     (void)sqlite3_bind_int(statement, 9, enrolment->with_nf_instance);
     (void)sqlite3_bind_int(statement, 10, enrolment->with_dns);
+    bind_text(statement, 11, enrolment->account);
+    bind_text(statement, 12, enrolment->directory == NULL ? "" : enrolment->directory);
+    bind_text(statement, 13, enrolment->notification_uri);
+    bind_text(statement, 14, enrolment->renews);
+    bind_text(statement, 15, enrolment->replaces);
     if (!sql_run(sql, SQL_INSERT, err)) {
         return false;
     }
@@ -213,7 +194,8 @@ static bool sql_account_url(struct store_sql *sql, const struct enrolment *enrol
     sqlite3_stmt *statement = sql->statements[SQL_ACCOUNT_URL];
 
     bind_text(statement, 1, enrolment->account_url);
-    bind_text(statement, 2, enrolment->nf);
+    bind_text(statement, 2, enrolment->account);
+    bind_text(statement, 3, enrolment->directory == NULL ? "" : enrolment->directory);
     return sql_run(sql, SQL_ACCOUNT_URL, err);
 }
 
@@ -222,6 +204,8 @@ static bool sql_terminal(struct store_sql *sql, const struct enrolment *enrolmen
     if (enrolment->chain != NULL) {
         (void)sqlite3_bind_int64(sql->statements[SQL_CHAIN], 1, enrolment->row);
         bind_text(sql->statements[SQL_CHAIN], 2, enrolment->chain);
+        bind_instant(sql->statements[SQL_CHAIN], 3, enrolment->not_before_us);
+        bind_instant(sql->statements[SQL_CHAIN], 4, enrolment->not_after_us);
         if (!sql_run(sql, SQL_CHAIN, err)) {
             return false;
         }
@@ -248,6 +232,8 @@ bool store_sql_move(struct store_sql *sql, const struct enrolment *enrolment,
     }
     (void)sqlite3_bind_int64(statement, 15, enrolment->row);
     bind_text(statement, 16, enrolment_state_name(from));
+    bind_text(statement, 17, enrolment->problem);
+    bind_text(statement, 18, enrolment->history);
     if (!sql_run(sql, SQL_MOVE, err)) {
         return false;
     }
@@ -329,6 +315,18 @@ static bool read_enrolment(sqlite3_stmt *row, struct enrolment *ret, struct err 
     ret->account_url = column_text(row, 24);
     column_copy(row, 25, ret->thumbprint, sizeof ret->thumbprint);
     ret->chain = column_text(row, 26);
+    column_copy(row, 27, ret->account, sizeof ret->account);
+    ret->directory = column_text(row, 28);
+    ret->notification_uri = column_text(row, 29);
+    ret->renews = column_text(row, 30);
+    ret->replaces = column_text(row, 31);
+    ret->token = column_text(row, 32);
+    ret->problem = column_text(row, 33);
+    ret->history = column_text(row, 34);
+    ret->not_before_us = (uint64_t)sqlite3_column_int64(row, 35);
+    ret->not_after_us = (uint64_t)sqlite3_column_int64(row, 36);
+    ret->revoked_us = (uint64_t)sqlite3_column_int64(row, 37);
+    ret->revocation_reason = sqlite3_column_int(row, 38);
     return enrolment_state_parse(state, &ret->state)
            || err_set(err, ERR_STORE, "a stored enrolment has no known state");
 }
@@ -338,7 +336,7 @@ static bool sql_find(struct store_sql *sql, enum sql which, struct store_found *
                      struct err *err) {
     sqlite3_stmt *statement = sql->statements[which];
     int outcome = sqlite3_step(statement);
-    bool good = outcome == SQLITE_ROW || outcome == SQLITE_DONE || sql_failed(sql, err);
+    bool good = outcome == SQLITE_ROW || outcome == SQLITE_DONE || store_sql_failed(sql, err);
 
     if (outcome == SQLITE_ROW) {
         good = read_enrolment(statement, &found->enrolment, err);
@@ -362,19 +360,22 @@ bool store_sql_find_key(struct store_sql *sql, const char *nf, const char *idemp
     return sql_find(sql, SQL_FIND_KEY, found, err);
 }
 
-bool store_sql_account(struct store_sql *sql, const char *nf, struct store_found *found,
-                       struct err *err) {
+bool store_sql_account(struct store_sql *sql, const char *name, const char *directory,
+                       struct store_found *found, struct err *err) {
     sqlite3_stmt *statement = sql->statements[SQL_ACCOUNT];
 
-    bind_text(statement, 1, nf);
+    bind_text(statement, 1, name);
+    bind_text(statement, 2, directory == NULL ? "" : directory);
     int outcome = sqlite3_step(statement);
-    bool good = outcome == SQLITE_ROW || outcome == SQLITE_DONE || sql_failed(sql, err);
+    bool good = outcome == SQLITE_ROW || outcome == SQLITE_DONE || store_sql_failed(sql, err);
     if (outcome == SQLITE_ROW) {
         struct store_account *account = &found->account;
-        column_copy(statement, 0, account->nf, sizeof account->nf);
-        account->sealed = column_blob(statement, 1, &account->sealed_len);
-        column_copy(statement, 2, account->thumbprint, sizeof account->thumbprint);
-        account->url = column_text(statement, 3);
+        column_copy(statement, 0, account->name, sizeof account->name);
+        account->directory = column_text(statement, 1);
+        account->sealed = column_blob(statement, 2, &account->sealed_len);
+        column_copy(statement, 3, account->thumbprint, sizeof account->thumbprint);
+        account->url = column_text(statement, 4);
+        account->next_sealed = column_blob(statement, 5, &account->next_sealed_len);
         found->found_account = true;
     }
     (void)sqlite3_reset(statement);
@@ -384,7 +385,7 @@ bool store_sql_account(struct store_sql *sql, const char *nf, struct store_found
 
 bool store_sql_row_max(struct store_sql *sql, int64_t *ret, struct err *err) {
     sqlite3_stmt *statement = sql->statements[SQL_ROW_MAX];
-    bool good = sqlite3_step(statement) == SQLITE_ROW || sql_failed(sql, err);
+    bool good = sqlite3_step(statement) == SQLITE_ROW || store_sql_failed(sql, err);
 
     if (good) {
         *ret = sqlite3_column_int64(statement, 0);
@@ -401,14 +402,15 @@ bool store_sql_live(struct store_sql *sql, store_found_fn *fn, void *ctx, struct
     for (; good && outcome == SQLITE_ROW; outcome = good ? sqlite3_step(statement) : outcome) {
         struct store_found found = {0};
         good = read_enrolment(statement, &found.enrolment, err)
-               && store_sql_account(sql, found.enrolment.nf, &found, err);
+               && store_sql_account(sql, found.enrolment.account, found.enrolment.directory, &found,
+                                    err);
         found.found_enrolment = good;
         if (good) {
             fn(ctx, &found, NULL);
         }
         store_found_done(&found);
     }
-    good = good && (outcome == SQLITE_DONE || sql_failed(sql, err));
+    good = good && (outcome == SQLITE_DONE || store_sql_failed(sql, err));
     (void)sqlite3_reset(statement);
     return good;
 }

@@ -28,7 +28,35 @@ MUST_CHECK bool store_sql_find(struct store_sql *sql, int64_t row, struct store_
                                struct err *err);
 MUST_CHECK bool store_sql_find_key(struct store_sql *sql, const char *nf, const char *idempotency,
                                    struct store_found *found, struct err *err);
-MUST_CHECK bool store_sql_account(struct store_sql *sql, const char *nf, struct store_found *found,
-                                  struct err *err);
+MUST_CHECK bool store_sql_account(struct store_sql *sql, const char *name, const char *directory,
+                                  struct store_found *found, struct err *err);
 MUST_CHECK bool store_sql_live(struct store_sql *sql, store_found_fn *fn, void *ctx,
                                struct err *err);
+
+/* The door for rooms that bring their own statements (store_write, store_read).  A text is a
+ * literal: it is prepared once and told apart by its address. */
+struct store_value { /* of a parameter, in order */
+    int64_t number;
+    const void *data; /* a text, or a blob when len is given; borrowed */
+    size_t len;
+    bool null; /* data NULL means NULL, not a number */
+};
+#define STORE_INT(n) ((struct store_value){.number = (int64_t)(n)})
+#define STORE_TEXT(t) ((struct store_value){.data = (t), .null = true})
+#define STORE_BLOB(d, n) ((struct store_value){.data = (d), .len = (n), .null = true})
+
+struct store_row;
+int64_t store_row_int(const struct store_row *row, int at);
+/* Borrowed until fn returns; NULL = NULL. */
+const char *store_row_text(const struct store_row *row, int at);
+const void *store_row_blob(const struct store_row *row, int at, size_t *ret_len);
+
+/* False stops the walk, with err. */
+typedef bool store_row_fn(void *ctx, const struct store_row *row, struct err *err);
+MUST_CHECK bool store_sql_each(struct store_sql *sql, const char *text,
+                               const struct store_value *values, size_t count, store_row_fn *fn,
+                               void *ctx, struct err *err);
+MUST_CHECK bool store_sql_do(struct store_sql *sql, const char *text,
+                             const struct store_value *values, size_t count, struct err *err);
+/* Rows the last store_sql_do changed. */
+int64_t store_sql_changes(const struct store_sql *sql);

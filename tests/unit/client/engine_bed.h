@@ -93,6 +93,7 @@ static void bed_client_begin(void) {
                                                      .solvers = &bed.solvers,
                                                      .clock = &bed.clock,
                                                      .trace = bed.trace,
+                                                     .directory_url = bed.directory,
                                                      .live_max = bed.live_max,
                                                      .seed = 1},
                             &err);

@@ -35,6 +35,7 @@ static void done(void *ctx, const struct err *err) {
 static struct enrolment sample(void) {
     struct enrolment sample = {.nf = NF,
                                .nf_type = "AMF",
+                               .account = NF,
                                .with_nf_instance = true,
                                .thumbprint = "thumb",
                                .t_us = {[1] = 11}};
@@ -49,7 +50,7 @@ static struct enrolment sample(void) {
 static void insert(const struct enrolment *enrolment) {
     unsigned char sealed[] = "sealed";
     struct store_account account = {
-        .nf = NF, .sealed = sealed, .sealed_len = 6, .thumbprint = "thumb"};
+        .name = NF, .sealed = sealed, .sealed_len = 6, .thumbprint = "thumb"};
     struct err err = {0};
 
     waiting = 1;
@@ -190,7 +191,9 @@ static void tenant(const char *nf, const char *key) {
     struct err err = {0};
 
     waiting = 1;
-    ck_assert(store_tenant(store, nf, key, found, NULL, &err));
+    ck_assert(store_tenant(store,
+                           &(struct store_tenant){.nf = nf, .account = nf, .idempotency = key},
+                           found, NULL, &err));
     bed_run();
 }
 
@@ -246,7 +249,7 @@ START_TEST(what_is_queued_is_committed_when_the_store_closes) {
     ck_assert(store_insert(
         store, &one,
         &(struct store_account){
-            .nf = NF, .sealed = (unsigned char *)&row, .sealed_len = 8, .thumbprint = "t"},
+            .name = NF, .sealed = (unsigned char *)&row, .sealed_len = 8, .thumbprint = "t"},
         done, NULL, &err));
     enrolment_done(&one);
     end();
