@@ -145,6 +145,7 @@ static bool open_engine(struct client *client, struct err *err) {
         .eab_key_len = options->eab_key_len,
         .live_max = options->live_max,
         .seed = options->seed,
+        .verify = engine_verify,
     };
 
     client->engine = engine_new(&engine, err);

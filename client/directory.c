@@ -70,3 +70,24 @@ bool directory_parse(const json_t *json, struct directory *ret, struct err *err)
     found = (struct directory){0};
     return true;
 }
+
+bool directory_keeps(const char *base, const char *url) {
+    return strncmp(base, "https://", 8) != 0 || strncmp(url, "https://", 8) == 0;
+}
+
+bool directory_fits(const struct directory *directory, const char *base, struct err *err) {
+    const struct {
+        const char *name, *url;
+    } members[] = {{"newNonce", directory->new_nonce},
+                   {"newAccount", directory->new_account},
+                   {"newOrder", directory->new_order},
+                   {"revokeCert", directory->revoke_cert}};
+
+    for (size_t i = 0; i < COUNT(members); i++) {
+        if (members[i].url != NULL && !directory_keeps(base, members[i].url)) {
+            return err_set(err, ERR_UPSTREAM, "the directory's \"%s\" is not https",
+                           members[i].name);
+        }
+    }
+    return true;
+}

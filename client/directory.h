@@ -19,3 +19,8 @@ MUST_CHECK bool directory_parse(const json_t *json, struct directory *ret, struc
 
 /* An absolute http or https URL without user information, of at most 1 KiB. */
 bool directory_url(const char *text);
+/* A URL that a server whose directory is at base may hand out: https stays https (6.1). */
+bool directory_keeps(const char *base, const char *url);
+/* All of them may; ERR_UPSTREAM names the first that may not. */
+MUST_CHECK bool directory_fits(const struct directory *directory, const char *base,
+                               struct err *err);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "client/answer.h"
+#include "client/engine_verify.h"
 #include "client/solver.h"
 #include "client/store.h"
 #include "client/upstream.h"
@@ -33,6 +34,8 @@ struct engine_options {
     size_t eab_key_len;
     unsigned live_max; /* live enrolments; beyond it 503 */
     uint64_t seed;
+    /* judges what was issued: engine_verify, but for tests whose CA issues plain text */
+    engine_verifier *verify;
 };
 struct engine *engine_new(const struct engine_options *options, struct err *err);
 /* Load the live enrolments; they go on when the loop runs.  Before the loop runs. */

@@ -77,6 +77,13 @@ static uint32_t retry_after(const struct live *live) {
                : RETRY_AFTER_S;
 }
 
+/* Answer from what is known of a live one, while nothing is being saved. */
+static void answer_live(struct live *live, struct call *call, bool done,
+                        const struct err *refusal) {
+    engine_waits(live);
+    answer_from(call, &live->record, done, refusal, retry_after(live));
+}
+
 /* Take a call off its enrolment's list. */
 static void detach(struct live *live, struct call **place) {
     struct call *call = *place;
@@ -97,7 +104,7 @@ void engine_settle(struct live *live) {
             continue;
         }
         detach(live, place);
-        answer_from(call, &live->record, done, refusal, retry_after(live));
+        answer_live(live, call, done, refusal);
     }
     if (live->record.state == ENROLMENT_READY) {
         live->refusal = (struct err){0};
@@ -136,7 +143,7 @@ static void waited(void *ctx) {
                                            .retry_after_s = RETRY_AFTER_DOWN_S,
                                            .detail = "the store is slow"});
     } else {
-        answer_from(call, &live->record, false, NULL, retry_after(live));
+        answer_live(live, call, false, NULL);
     }
 }
 
@@ -147,8 +154,7 @@ static void attach(struct live *live, struct call *call) {
     call->live = live;
     if (!live->saving
         && (wait_us == 0 || settled(call, live->record.state) || call->kind == CALL_CERTIFICATE)) {
-        answer_from(call, &live->record, settled(call, live->record.state), NULL,
-                    retry_after(live));
+        answer_live(live, call, settled(call, live->record.state), NULL);
         return;
     }
     call->due = wait_us == 0;

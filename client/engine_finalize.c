@@ -70,18 +70,15 @@ void engine_step_finalize(struct live *live) {
 
 static void certificate_done(void *ctx, const struct request_answer *answer,
                              const struct err *err) {
-    static const char begin[] = "-----BEGIN CERTIFICATE-----";
     struct live *live = ctx;
+    const struct engine_options *options = &live->engine->options;
+    struct err wrong = {0};
 
     live->request = NULL;
-    if (err != NULL) {
-        engine_fail(live, err);
-        return;
-    }
-    if (strncmp(answer->body, begin, sizeof begin - 1) != 0
-        || strlen(answer->body) != answer->body_len) {
-        engine_fail(live, &(struct err){.kind = ERR_UPSTREAM,
-                                        .detail = "the certificate is not a PEM chain"});
+    if (err != NULL
+        || !options->verify(&live->record, answer->body, answer->body_len, options->clock,
+                            &live->record, &wrong)) {
+        engine_fail(live, err != NULL ? err : &wrong);
         return;
     }
     free(live->record.chain);

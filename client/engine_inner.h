@@ -78,6 +78,9 @@ void engine_settle(struct live *live);
 /* Answer all with err. */
 void engine_settle_all(struct live *live, const struct err *err);
 
+/* engine_waits.c: fill record.waits_for. */
+void engine_waits(struct live *live);
+
 /* engine_steps.c: account, order, authorizations, challenges */
 void engine_step_account(struct live *live);
 void engine_step_order(struct live *live);
@@ -91,6 +94,8 @@ bool engine_request(struct live *live, enum stats_op op, const char *url, char *
 /* engine_order.c: reading and polling orders */
 /* Members of an order object into live. */
 MUST_CHECK bool engine_order_take(struct live *live, const json_t *json, struct err *err);
+/* Is the new order for the names asked for? */
+MUST_CHECK bool engine_order_names(const struct live *live, const json_t *json, struct err *err);
 /* Go on from what the order says now. */
 void engine_order_go(struct live *live, const json_t *json, uint32_t retry_after_s);
 void engine_order_poll(struct live *live);

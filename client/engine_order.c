@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/json.h"
 #include "common/ossl.h"
@@ -67,6 +68,36 @@ bool engine_order_take(struct live *live, const json_t *json, struct err *err) {
     }
     live->order_known = true;
     return true;
+}
+
+/* RFC 8555 7.1.3: what the certificate will be for.  Required there, but a server that leaves it
+ * out is met by engine_verify. */
+bool engine_order_names(const struct live *live, const json_t *json, struct err *err) {
+    const json_t *list = json_object_get(json, "identifiers");
+    struct acme_identifier asked;
+    unsigned count = 0;
+
+    if (list == NULL) {
+        return true;
+    }
+    for (; enrolment_identifier(&live->record, count, &asked); count++) {
+        const json_t *one = NULL;
+        bool there = false;
+        size_t i = 0;
+        json_array_foreach(list, i, one) {
+            const char *type = json_string_value(json_object_get(one, "type"));
+            const char *value = json_string_value(json_object_get(one, "value"));
+            there = there
+                    || (type != NULL && value != NULL && strcasecmp(value, asked.value) == 0
+                        && strcmp(type, acme_identifier_name(asked.type)) == 0);
+        }
+        if (!there) {
+            return err_set(err, ERR_UPSTREAM, "the order is not for %.80s, which was asked for",
+                           asked.value);
+        }
+    }
+    return json_array_size(list) == count
+           || err_set(err, ERR_UPSTREAM, "the order is for more names than were asked for");
 }
 
 static void poll_done(void *ctx, const struct request_answer *answer, const struct err *err) {

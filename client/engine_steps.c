@@ -104,7 +104,8 @@ static void order_done(void *ctx, const struct request_answer *answer, const str
         engine_move(live, ENROLMENT_ON_ACCOUNT_LOST);
         return;
     }
-    if (err != NULL || !engine_order_take(live, answer->json, &failure)) {
+    if (err != NULL || !engine_order_take(live, answer->json, &failure)
+        || !engine_order_names(live, answer->json, &failure)) {
         engine_fail(live, err != NULL ? err : &failure);
         return;
     }

@@ -210,7 +210,8 @@ char *enrolment_render(const struct enrolment *enrolment) {
     if (object == NULL || !set_text(object, "fqdn", enrolment->fqdn)
         || !set_text(object, "accountUrl", enrolment->account_url)
         || !set_text(object, "accountThumbprint", enrolment->thumbprint)
-        || !set_text(object, "expires", expires) || !set_reason(object, enrolment)) {
+        || !set_text(object, "expires", expires)
+        || !set_text(object, "waitsFor", enrolment->waits_for) || !set_reason(object, enrolment)) {
         return NULL;
     }
     return json_text(object);

@@ -45,6 +45,7 @@ enum enrolment_event {
 #define ENROLMENT_IDEMPOTENCY_SIZE 129
 #define ENROLMENT_INSTANTS 9 /* t_us[1..6] and t_us[8] are ours; 0, 7 and 9 are the NF's */
 #define ENROLMENT_TIMELINE_SIZE 200
+#define ENROLMENT_WAITS_SIZE 200
 
 struct enrolment {
     int64_t row;
@@ -80,6 +81,7 @@ struct enrolment {
     uint64_t revoked_us;                  /* 0 = not revoked */
     int revocation_reason;                /* RFC 5280 5.3.1 */
     uint64_t t_us[ENROLMENT_INSTANTS];
+    char waits_for[ENROLMENT_WAITS_SIZE]; /* while it is live; never stored; "" = unknown */
 };
 
 /* Free what it owns; the record is all zero afterwards. */

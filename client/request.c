@@ -1,5 +1,6 @@
 #include "client/request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +26,7 @@ struct request {
     bool holding;                    /* a nonce, and with it a place among those under way */
     struct trace_context self;
     uint64_t start_us;
+    char trouble[UPSTREAM_TROUBLE_SIZE]; /* what went wrong with the last try; "" = nothing yet */
 };
 
 static void request_go(void *ctx);
@@ -98,6 +100,7 @@ static uint64_t request_wait_us(struct request *request, const struct err *err, 
 
 /* The server answered with a problem: repeat, or give up. */
 static void request_problem(struct request *request, unsigned status, const struct err *err) {
+    upstream_describe("last time", err, request->trouble);
     if (err->kind == ERR_BAD_NONCE && request->nonces < REQUEST_NONCE_TRIES) {
         request->nonces++;
         metric_add(stats_count(STATS_RETRIES), 1);
@@ -167,6 +170,7 @@ static void request_answered(void *ctx, const struct httpc_answer *answer, const
         return;
     }
     if (answer == NULL) {
+        upstream_describe("last time", err, request->trouble);
         log_line(LOG_WARNING, "request", "lost", "operation=%s kind=%s try=%u",
                  stats_op_name(request->spec.op), err_name(err->kind), request->lost);
         request_later(request, upstream_backoff_us(request->upstream, request->lost++));
@@ -238,9 +242,12 @@ struct request *request_start(struct upstream *upstream, const struct request_sp
                               struct err *err) {
     struct request *request = calloc(1, sizeof *request);
 
-    if (request == NULL) {
+    if (request == NULL || (spec->url != NULL && !upstream_allows(upstream, spec->url))) {
         free(spec->payload);
-        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        (void)err_set(err, request == NULL ? ERR_NO_MEMORY : ERR_UPSTREAM, "%s",
+                      request == NULL ? "out of memory"
+                                      : "the ACME server names a URL without TLS");
+        free(request);
         return NULL;
     }
     request->upstream = upstream;
@@ -263,4 +270,19 @@ void request_cancel(struct request *request) {
 
 bool request_waiting(const struct request *request) {
     return request != NULL && (request->timer.place != 0 || request->waiter.place != NULL);
+}
+
+void request_waits(const struct request *request, char text[REQUEST_WAITS_SIZE]) {
+    const char *name = stats_op_name(request->spec.op);
+    const char *down = upstream_trouble(request->upstream);
+
+    if (request->timer.place != 0) {
+        (void)snprintf(text, REQUEST_WAITS_SIZE, "to repeat %s; %.140s", name, request->trouble);
+    } else if (request->call != NULL) {
+        (void)snprintf(text, REQUEST_WAITS_SIZE, "the answer to %s%s%.140s", name,
+                       request->trouble[0] == '\0' ? "" : "; ", request->trouble);
+    } else {
+        (void)snprintf(text, REQUEST_WAITS_SIZE, "its turn for %s%s%.140s", name,
+                       down == NULL ? "" : ": ", down == NULL ? "" : down);
+    }
 }

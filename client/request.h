@@ -42,10 +42,14 @@ struct request_spec {
 };
 
 struct request;
-/* Takes spec->payload in any case.  The handle is valid until done is called.  NULL: no memory. */
+/* Takes spec->payload in any case.  The handle is valid until done is called.  NULL: no memory, or
+ * a URL that upstream_allows does not (ERR_UPSTREAM). */
 struct request *request_start(struct upstream *upstream, const struct request_spec *spec,
                               struct err *err);
 /* Stop it; done is not called.  NULL is harmless. */
 void request_cancel(struct request *request);
 /* The last try found nobody: it waits out a back-off. */
 bool request_waiting(const struct request *request);
+/* What it waits for, in words for the NF. */
+#define REQUEST_WAITS_SIZE 200
+void request_waits(const struct request *request, char text[REQUEST_WAITS_SIZE]);

@@ -32,6 +32,7 @@ struct upstream {
     struct head heads[UPSTREAM_HEADS_MAX];
     unsigned heads_count;
     unsigned failures; /* of directory and newNonce, in a row */
+    char trouble[UPSTREAM_TROUBLE_SIZE];
     struct loop_timer timer;
     bool serving; /* a posted retry_serve is on its way */
     unsigned out; /* nonces taken whose request is not over */
@@ -95,6 +96,10 @@ const struct directory *upstream_directory(const struct upstream *upstream) {
 
 bool upstream_down(const struct upstream *upstream) { return upstream->failures > 0; }
 
+const char *upstream_trouble(const struct upstream *upstream) {
+    return upstream->failures > 0 ? upstream->trouble : NULL;
+}
+
 uint64_t upstream_backoff_us(struct upstream *upstream, unsigned attempt) {
     unsigned shift = attempt < UPSTREAM_SHIFT_MAX ? attempt : UPSTREAM_SHIFT_MAX;
     uint64_t most = (uint64_t)UPSTREAM_BACKOFF_FIRST_US << shift;
@@ -105,11 +110,20 @@ uint64_t upstream_backoff_us(struct upstream *upstream, unsigned attempt) {
 
 static void retry_supply(void *ctx) { serve(ctx); }
 
+/* What a TLS library found wrong with a certificate is no secret, and helps. */
+void upstream_describe(const char *what, const struct err *err, char text[UPSTREAM_TROUBLE_SIZE]) {
+    const bool tls = err->kind == ERR_TLS && err->cause[0] != '\0';
+
+    (void)snprintf(text, UPSTREAM_TROUBLE_SIZE, "%.20s: %.20s: %.110s", what, err_name(err->kind),
+                   tls ? err->cause : err->detail);
+}
+
 /* Try again after a back-off; meanwhile everybody waits. */
 static void supply_failed(struct upstream *upstream, const char *what, const struct err *err) {
     uint64_t wait_us = upstream_backoff_us(upstream, upstream->failures++);
     char detail[160];
 
+    upstream_describe(what, err, upstream->trouble);
     log_line(LOG_WARNING, "upstream", what, "kind=%s detail=%s retry_us=%llu", err_name(err->kind),
              log_quote(err->detail, detail, sizeof detail), (unsigned long long)wait_us);
     loop_timer_set(upstream->options.loop, &upstream->timer, clock_wall_us() + wait_us,
@@ -145,7 +159,8 @@ static bool directory_take(struct upstream *upstream, const struct httpc_answer 
     }
     AUTO(json_release) json_t *json = json_read_object(answer->body, answer->body_len, err);
     AUTO(directory_done) struct directory directory = {0};
-    if (json == NULL || !directory_parse(json, &directory, err)) {
+    if (json == NULL || !directory_parse(json, &directory, err)
+        || !directory_fits(&directory, upstream->options.directory_url, err)) {
         return false;
     }
     directory_done(&upstream->directory);
@@ -168,6 +183,10 @@ static void directory_fetched(void *ctx, const struct httpc_answer *answer, cons
     log_line(LOG_INFO, "upstream", "directory", "profiles=%d",
              upstream->directory.profiles ? 1 : 0);
     serve(upstream);
+}
+
+bool upstream_allows(const struct upstream *upstream, const char *url) {
+    return directory_keeps(upstream->options.directory_url, url);
 }
 
 void upstream_refresh(struct upstream *upstream) {

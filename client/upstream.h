@@ -45,6 +45,14 @@ void upstream_refresh(struct upstream *upstream);
 const struct directory *upstream_directory(const struct upstream *upstream);
 /* Neither directory nor nonces can be had at present: the server is down. */
 bool upstream_down(const struct upstream *upstream);
+#define UPSTREAM_TROUBLE_SIZE 160
+/* Why it is: what was asked for and what went wrong; borrowed until the next turn of the loop;
+ * NULL when it is not down. */
+const char *upstream_trouble(const struct upstream *upstream);
+/* The same for a request that failed. */
+void upstream_describe(const char *what, const struct err *err, char text[UPSTREAM_TROUBLE_SIZE]);
+/* May this URL, which the server handed out, be asked? */
+bool upstream_allows(const struct upstream *upstream, const char *url);
 
 /* A place in the queue for a nonce; in the caller's memory, {0} when not waiting. */
 struct upstream_waiter {

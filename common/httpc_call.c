@@ -8,6 +8,7 @@
 #define HTTPC_TIMEOUT_MS 30000
 #define HTTPC_CONNECT_TIMEOUT_MS 10000
 #define HTTPC_ANSWER_MAX (1024 * 1024)
+#define HTTPC_HEADERS_MAX (256 * 1024) /* octets of all header lines, 1xx answers included */
 
 /* ---- requests ---- */
 
@@ -32,6 +33,11 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
 static size_t on_header(char *line, size_t size, size_t count, void *ctx) {
     struct httpc_call *call = ctx;
 
+    call->headers_len += size * count;
+    if (call->headers_len > HTTPC_HEADERS_MAX) {
+        call->too_large = true;
+        return 0;
+    }
     if (size * count > 5 && memcmp(line, "HTTP/", 5) == 0) {
         call->headed = false; /* again after a 1xx answer */
     } else if (line[0] == '\r' || line[0] == '\n') {

@@ -26,6 +26,7 @@ struct httpc_call {
     uint64_t start_us;
     bool headed; /* the answer's headers are whole: curl takes a connection closed in them for an
                     end of the answer */
+    size_t headers_len;
     bool too_large;
     bool finished; /* its done is running */
     char error[CURL_ERROR_SIZE];
