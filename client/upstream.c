@@ -97,7 +97,15 @@ const struct directory *upstream_directory(const struct upstream *upstream) {
 bool upstream_down(const struct upstream *upstream) { return upstream->failures > 0; }
 
 const char *upstream_trouble(const struct upstream *upstream) {
-    return upstream->failures > 0 ? upstream->trouble : NULL;
+    if (upstream->failures > 0) {
+        return upstream->trouble;
+    }
+    if (!upstream->known) {
+        return "directory: no answer yet";
+    }
+    return upstream->heads_count > 0 && noncepool_count(upstream->pool) == 0
+               ? "newNonce: no answer yet"
+               : NULL;
 }
 
 uint64_t upstream_backoff_us(struct upstream *upstream, unsigned attempt) {

@@ -46,8 +46,8 @@ const struct directory *upstream_directory(const struct upstream *upstream);
 /* Neither directory nor nonces can be had at present: the server is down. */
 bool upstream_down(const struct upstream *upstream);
 #define UPSTREAM_TROUBLE_SIZE 160
-/* Why it is: what was asked for and what went wrong; borrowed until the next turn of the loop;
- * NULL when it is not down. */
+/* Why directory or nonces are not to be had: what was asked for and what went wrong, or that there
+ * is no answer yet; borrowed until the next turn of the loop; NULL when they are. */
 const char *upstream_trouble(const struct upstream *upstream);
 /* The same for a request that failed. */
 void upstream_describe(const char *what, const struct err *err, char text[UPSTREAM_TROUBLE_SIZE]);

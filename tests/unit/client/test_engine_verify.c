@@ -27,7 +27,7 @@ static X509 *ca_make(EVP_PKEY *key, const char *name) {
                                              .ca = true,
                                              .path_len = -1,
                                              .key = key},
-                         NULL, NULL, &err);
+                         NULL, key, &err);
 
     ck_assert_msg(ca != NULL, "%s", err.detail);
     return ca;
