@@ -175,6 +175,7 @@ static void acme_answer(struct httpd_exchange *exchange, const char *operation) 
     } else if (step != NULL && step->body != NULL) {
         body = strdup(step->body);
         status = step->status;
+        type = strncmp(body, "-----BEGIN", 10) == 0 ? ACME_CHAIN_TYPE : type;
         type = status >= 400 ? "application/problem+json" : type;
     } else {
         body = acme_default(operation, &status, exchange);

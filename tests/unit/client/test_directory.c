@@ -76,8 +76,25 @@ START_TEST(a_url_is_absolute_plain_and_without_user) {
 }
 END_TEST
 
+START_TEST(https_stays_https_6_1) {
+    struct directory directory = {0};
+    struct err err = {0}, wrong = {0};
+
+    ck_assert(directory_keeps("https://a/d", "https://b/x"));
+    ck_assert(directory_keeps("http://a/d", "https://b/x")
+              && directory_keeps("http://a", "http://b"));
+    ck_assert(!directory_keeps("https://a/d", "http://a/x"));
+    ck_assert(parse("{" THREE ",\"revokeCert\":\"http://a/r\"}", &directory, &err));
+    ck_assert(directory_fits(&directory, "http://a/d", &err));
+    ck_assert(!directory_fits(&directory, "https://a/d", &wrong));
+    ck_assert_int_eq(wrong.kind, ERR_UPSTREAM);
+    ck_assert_ptr_nonnull(strstr(wrong.detail, "revokeCert"));
+    directory_done(&directory);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {the_members_of_rfc8555_7_1_1_are_read,
+    const TTest *const tests[] = {https_stays_https_6_1, the_members_of_rfc8555_7_1_1_are_read,
                                   without_profiles_none_is_named, a_missing_or_wrong_url_is_named,
                                   a_url_is_absolute_plain_and_without_user};
 

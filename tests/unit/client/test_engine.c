@@ -131,6 +131,42 @@ START_TEST(a_csr_before_ready_is_a_conflict) {
 }
 END_TEST
 
+START_TEST(a_waiting_enrolment_says_what_it_waits_for) {
+    bed_begin();
+    acme_expect("newOrder", 503, ACME_PROBLEM("rateLimited", "slow down"), "30");
+    ck_assert_uint_eq(nf_enrol("1", NULL), 202);
+    ck_assert_msg(strstr(nf_member("waitsFor"), "to repeat newOrder") != NULL, "%s", nf.body);
+    ck_assert_msg(strstr(nf_member("waitsFor"), "slow down") != NULL, "%s", nf.body);
+    bed_end();
+}
+END_TEST
+
+START_TEST(a_ready_enrolment_waits_for_the_csr) {
+    bed_begin();
+    ck_assert_uint_eq(nf_enrol("20", NULL), 201);
+    ck_assert_str_eq(nf_member("waitsFor"), "the NF's CSR");
+    ck_assert_uint_eq(nf_csr("a request", "20"), 200);
+    ck_assert_uint_eq(nf_get(NULL), 200);
+    ck_assert_str_eq(nf_member("waitsFor"), "");
+    bed_end();
+}
+END_TEST
+
+START_TEST(a_chain_that_is_not_what_was_ordered_is_a_failure_and_given_to_nobody) {
+    bed_begin();
+    (void)nf_enrol("20", NULL);
+    acme_expect("certificate", 200,
+                "-----BEGIN CERTIFICATE-----\nWFla\n-----END CERTIFICATE-----\n", NULL);
+    ck_assert_uint_eq(nf_csr("a request", "20"), 502);
+    ck_assert_str_eq(nf_member("detail"), "the certificate is not the test's");
+    ck_assert_uint_eq(nf_get(NULL), 200);
+    ck_assert_str_eq(nf_member("state"), "FAILED");
+    ck_assert_uint_eq(
+        nf_call(&(struct nf_call){.method = "GET", .path = "/certificate/", .id = nf.id}), 502);
+    bed_end();
+}
+END_TEST
+
 START_TEST(a_failed_challenge_tells_the_nf_why) {
     bed_begin();
     acme_expect("challenge", 200,
@@ -376,6 +412,9 @@ int main(void) {
         a_finalize_whose_answer_is_lost_is_not_sent_for_another_certificate,
         the_same_csr_again_is_the_same_answer_and_another_one_a_conflict,
         a_csr_before_ready_is_a_conflict,
+        a_waiting_enrolment_says_what_it_waits_for,
+        a_ready_enrolment_waits_for_the_csr,
+        a_chain_that_is_not_what_was_ordered_is_a_failure_and_given_to_nobody,
         a_failed_challenge_tells_the_nf_why,
         a_failure_found_in_the_authorization_tells_the_nf_why,
         a_challenge_nobody_can_meet_names_both_lists,

@@ -159,6 +159,36 @@ START_TEST(an_answer_broken_off_is_no_answer) {
 }
 END_TEST
 
+/* Header lines, or whole 1xx answers, until the client has had enough. */
+static void *headers_run(void *ctx) {
+    const struct breaker *breaker = ctx;
+    char octets[1024];
+    int fd = accept(breaker->fd, NULL, NULL);
+
+    (void)recv(fd, octets, sizeof(octets), 0);
+    (void)send(fd, "HTTP/1.1 200 OK\r\n", breaker->text[0] == 'H' ? 0 : 17, MSG_NOSIGNAL);
+    while (send(fd, breaker->text, strlen(breaker->text), MSG_NOSIGNAL) > 0) {
+    }
+    (void)close(fd);
+    return NULL;
+}
+
+START_TEST(headers_without_an_end_are_too_large) {
+    static const char *const texts[] = {"Link: <https://a/>;rel=\"up\"\r\n",
+                                        "HTTP/1.1 100 Continue\r\nLink: <https://a/>\r\n\r\n"};
+    uint16_t port;
+    struct breaker breaker = {socket_bound(true, &port), texts[_i]};
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, headers_run, &breaker), 0);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+    struct reply reply = bed_get(loop, httpc, url);
+    ck_assert_int_eq(reply.err.kind, ERR_TOO_LARGE);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    (void)close(breaker.fd);
+}
+END_TEST
+
 START_TEST(a_server_that_speaks_no_tls_fails_as_tls) {
     (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u/", httpd_port(httpd));
     ck_assert_int_eq(bed_get(loop, httpc, url).err.kind, ERR_TLS);
@@ -269,6 +299,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_closed_port_is_unreachable, 0, 2);
     tcase_add_loop_test(tcase, a_silent_server_times_out, 0, 2);
     tcase_add_loop_test(tcase, an_answer_broken_off_is_no_answer, 0, (int)COUNT(broken));
+    tcase_add_loop_test(tcase, headers_without_an_end_are_too_large, 0, 2);
     tcase_add_test(tcase, a_server_that_speaks_no_tls_fails_as_tls);
     tcase_add_loop_test(tcase, others_can_be_cancelled_and_all_freed_in_the_callback, 0, 2);
     tcase_add_test(tcase, what_is_under_way_is_freed_without_calling_back);
