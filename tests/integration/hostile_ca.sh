@@ -194,7 +194,7 @@ cleanups+=(clients_end)
 client_up() {
   local line='' word
   mkfifo "$2/ready"
-  "$BUILD/client/nfacme-client" --directory "https://127.0.0.1:${port[$1]}/directory" \
+  "${CLIENT:-$BUILD/client/nfacme-client}" --directory "https://127.0.0.1:${port[$1]}/directory" \
     --ca-file "$work/ca/root.pem" --nf-trust "$work/oam/oam-ca.pem" --nf-trust "$(bed_value server root)" \
     --tls-cert "$work/oam/client.pem" --tls-key "$work/oam/client.key" --oam "$(bed_value oam oam)" \
     --oam-ca-file "$work/oam/oam-ca.pem" --state "$2/state" --listen 127.0.0.1:0 --admin 127.0.0.1:0 \
