@@ -11,7 +11,7 @@
 #include "common/loop.h"
 #include "common/trace.h"
 
-enum call_kind { CALL_ENROL, CALL_GET, CALL_CSR, CALL_CERTIFICATE, CALL_OTHER };
+enum call_kind { CALL_ENROL, CALL_RENEW, CALL_GET, CALL_CSR, CALL_CERTIFICATE, CALL_OTHER };
 
 #define CALL_HOST_SIZE 262 /* a name of 253, a port */
 #define CALL_WAIT_MAX_S 60 /* Prefer: wait is cut to this */
@@ -30,7 +30,8 @@ struct call {
     char host[CALL_HOST_SIZE]; /* of the Location */
     uint64_t wait_us;          /* Prefer: wait; 0 = none */
     uint64_t max_rsp_us;       /* 3gpp-Sbi-Max-Rsp-Time; 0 = none */
-    struct enrolment asked;    /* CALL_ENROL: identity, profile, idempotency key, assertion */
+    struct enrolment asked;    /* CALL_ENROL: identity, profile, idempotency key, assertion;
+                                  CALL_RENEW: the last two, the rest by the engine */
     unsigned char *csr;        /* CALL_CSR: DER */
     size_t csr_len;
 

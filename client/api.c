@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client/notify.h"
 #include "client/tenant.h"
 #include "common/httpd.h"
 #include "common/log.h"
@@ -31,9 +32,34 @@ static bool read_enrol(struct api *api, struct call *call, struct err *err) {
     const char *body = httpd_body(exchange, &len);
 
     if (!api_enrol_read(&api->policy, body, len, httpd_header(exchange, "Content-Type"), asked, err)
+        || (asked->notification_uri != NULL
+            && !notify_allows(asked->notification_uri, httpd_peer(exchange),
+                              httpd_peer_address(exchange), err))
         || !tenant_allows(httpd_peer(exchange), asked->nf, asked->nf_type, asked->fqdn, err)
         || !api_cca_read(&api->policy, httpd_header(exchange, "3gpp-Sbi-Client-Credentials"), asked,
                          err)
+        || !api_idempotency(httpd_header(exchange, "3gpp-Sbi-Request-Info"), key, err)) {
+        return false;
+    }
+    asked->idempotency = key[0] == '\0' ? NULL : strdup(key);
+    return key[0] == '\0' || asked->idempotency != NULL
+           || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+/* Whose and for what stands in the enrolment renewed; the assertion is fresh. */
+static bool read_renew(struct api *api, struct call *call, struct err *err) {
+    const struct httpd_exchange *exchange = call->exchange;
+    const char *cca = httpd_header(exchange, "3gpp-Sbi-Client-Credentials");
+    char key[ENROLMENT_IDEMPOTENCY_SIZE];
+    struct enrolment *asked = &call->asked;
+    size_t len = 0;
+
+    (void)httpd_body(exchange, &len);
+    if (len > 0) {
+        return err_set(err, ERR_INVALID, "a renewal has no body");
+    }
+    asked->with_nf_instance = cca != NULL; /* the engine knows whether one is needed */
+    if (!api_cca_read(&api->policy, cca, asked, err)
         || !api_idempotency(httpd_header(exchange, "3gpp-Sbi-Request-Info"), key, err)) {
         return false;
     }
@@ -77,7 +103,7 @@ static const struct {
     {HTTP_PUT,    API_ROOT "/{id}/csr",               CALL_CSR,         "PUT csr",             read_csr},
     {HTTP_GET,    API_ROOT "/{id}/certificate",       CALL_CERTIFICATE, "GET certificate",     read_nothing},
     {HTTP_PUT,    API_ROOT "/{id}/authority-token",   CALL_OTHER,       "PUT authority-token", read_later},
-    {HTTP_POST,   API_ROOT "/{id}/renewals",          CALL_OTHER,       "POST renewals",       read_later},
+    {HTTP_POST,   API_ROOT "/{id}/renewals",          CALL_RENEW,       "POST renewals",       read_renew},
     {HTTP_POST,   API_ROOT "/{id}/revocations",       CALL_OTHER,       "POST revocations",    read_later},
 };
 /* clang-format on */

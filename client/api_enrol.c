@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "client/api.h"
+#include "client/notify.h"
 #include "common/acme.h"
 #include "common/json.h"
 #include "common/jwt.h"
@@ -161,6 +162,18 @@ static bool read_profile(const json_t *json, struct enrolment *ret, struct err *
     return ret->profile != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
+/* Its host is judged where the peer is known (notify_allows). */
+static bool read_notification(const json_t *json, struct enrolment *ret, struct err *err) {
+    const char *text = NULL;
+
+    if (!json_get_text(json, "notificationUri", JSON_OPTIONAL, NOTIFY_URI_MAX, &text, err)) {
+        return false;
+    }
+    ret->notification_uri = text == NULL ? NULL : strdup(text);
+    return text == NULL || ret->notification_uri != NULL
+           || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
 /* Which names the order will hold (design: --identifiers). */
 static bool choose_identifiers(const struct api_policy *policy, struct enrolment *ret,
                                struct err *err) {
@@ -201,12 +214,8 @@ bool api_enrol_read(const struct api_policy *policy, const char *body, size_t le
         return false;
     }
     if (!json_only(json, members, err) || !read_nf(json, &read, err) || !read_fqdn(json, &read, err)
-        || !read_profile(json, &read, err)) {
+        || !read_profile(json, &read, err) || !read_notification(json, &read, err)) {
         return false;
-    }
-    if (json_object_get(json, "notificationUri") != NULL) {
-        return err_set_param(err, ERR_NOT_IMPLEMENTED, "notificationUri",
-                             "notifications are not offered by this version");
     }
     if (!choose_identifiers(policy, &read, err)) {
         return false;

@@ -8,6 +8,7 @@
 #include "client/admin.h"
 #include "client/credentials.h"
 #include "client/engine.h"
+#include "client/schedule.h"
 #include "client/solver_http01.h"
 #include "client/solver_tkauth01.h"
 #include "client/vault.h"
@@ -25,11 +26,13 @@ struct client {
     struct loop *loop;
     struct vault *vault;
     struct store *store;
-    X509_STORE *acme_trust, *oam_trust;
+    X509_STORE *acme_trust, *oam_trust, *nf_trust;
     struct httpc *acme, *oam;
     struct upstream *upstream;
     struct solvers solvers;
     struct engine *engine;
+    struct notify_options notify;
+    struct schedule *schedule;
     struct api *api;
     struct admin *admin;
     pthread_t thread;
@@ -139,6 +142,7 @@ static bool open_engine(struct client *client, struct err *err) {
         .solvers = &client->solvers,
         .clock = &options->clock,
         .trace = client->trace,
+        .renewal = &options->renewal,
         .directory_url = options->directory,
         .eab_kid = options->eab_kid[0] == '\0' ? NULL : options->eab_kid,
         .eab_key = options->eab_key,
@@ -150,6 +154,34 @@ static bool open_engine(struct client *client, struct err *err) {
 
     client->engine = engine_new(&engine, err);
     return client->engine != NULL && engine_resume(client->engine, err);
+}
+
+static bool open_schedule(struct client *client, struct err *err) {
+    const struct options *options = client->options;
+    AUTO(chain_free)
+    X509_CHAIN *anchors =
+        x509_chain_read(options->nf_trust_pem, strlen(options->nf_trust_pem), err);
+
+    client->nf_trust = anchors == NULL ? NULL : x509_trust(anchors, err);
+    if (client->nf_trust == NULL) {
+        return false;
+    }
+    client->notify = (struct notify_options){.loop = client->loop,
+                                             .trust = client->nf_trust,
+                                             .chain = client->credentials.chain,
+                                             .key = client->credentials.key,
+                                             .clock = &options->clock};
+    client->schedule = schedule_new(&(struct schedule_options){.loop = client->loop,
+                                                               .store = client->store,
+                                                               .upstream = client->upstream,
+                                                               .clock = &options->clock,
+                                                               .policy = &options->renewal,
+                                                               .notify = &client->notify},
+                                    err);
+    if (client->schedule != NULL) {
+        schedule_start(client->schedule);
+    }
+    return client->schedule != NULL;
 }
 
 static void begin(void *ctx) { upstream_refresh(ctx); }
@@ -193,7 +225,8 @@ struct client *client_start(const struct options *options, struct err *err) {
     client->trace = trace_open("client", options->trace, options->events, err);
     client->loop = client->trace == NULL ? NULL : loop_new(err);
     if (client->loop == NULL || !open_state(client, err) || !open_upstream(client, err)
-        || !open_solvers(client, err) || !open_engine(client, err) || !start(client, err)) {
+        || !open_solvers(client, err) || !open_engine(client, err) || !open_schedule(client, err)
+        || !start(client, err)) {
         return NULL;
     }
     return TAKE(client);
@@ -211,6 +244,7 @@ void client_stop(struct client *client) {
     admin_stop(client->admin);
     store_close(client->store); /* before the engine: completions find nobody */
     engine_free(client->engine);
+    schedule_free(client->schedule);
     solver_tkauth01_free(client->solvers.tkauth01);
     solver_http01_stop(client->solvers.http01);
     upstream_free(client->upstream);
@@ -218,6 +252,7 @@ void client_stop(struct client *client) {
     httpc_free(client->oam);
     X509_STORE_free(client->acme_trust);
     X509_STORE_free(client->oam_trust);
+    X509_STORE_free(client->nf_trust);
     vault_close(client->vault);
     loop_free(client->loop);
     trace_close(client->trace);

@@ -13,6 +13,7 @@ void directory_done(struct directory *directory) {
     free(directory->new_account);
     free(directory->new_order);
     free(directory->revoke_cert);
+    free(directory->renewal_info);
     *directory = (struct directory){0};
 }
 
@@ -61,7 +62,8 @@ bool directory_parse(const json_t *json, struct directory *ret, struct err *err)
     if (!take_url(json, "newNonce", JSON_REQUIRED, &found.new_nonce, err)
         || !take_url(json, "newAccount", JSON_REQUIRED, &found.new_account, err)
         || !take_url(json, "newOrder", JSON_REQUIRED, &found.new_order, err)
-        || !take_url(json, "revokeCert", JSON_OPTIONAL, &found.revoke_cert, err)) {
+        || !take_url(json, "revokeCert", JSON_OPTIONAL, &found.revoke_cert, err)
+        || !take_url(json, "renewalInfo", JSON_OPTIONAL, &found.renewal_info, err)) {
         return false;
     }
     found.profiles = json_object_size(json_object_get(meta, "profiles")) > 0;

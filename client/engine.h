@@ -18,6 +18,7 @@
 #include "common/trace.h"
 
 struct engine;
+struct schedule_policy;
 
 /* All borrowed for the engine's life. */
 struct engine_options {
@@ -28,7 +29,8 @@ struct engine_options {
     const struct solvers *solvers;
     const struct clock *clock;
     struct trace *trace;
-    const char *directory_url; /* of the ACME server; accounts are kept by it */
+    const char *directory_url;             /* of the ACME server; accounts are kept by it */
+    const struct schedule_policy *renewal; /* NULL: certificates are not scheduled */
     const char *eab_kid; /* external account binding, RFC 8555 7.3.4; NULL = none */
     const unsigned char *eab_key;
     size_t eab_key_len;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/ari.h"
 #include "common/jwk.h"
 #include "common/key.h"
 #include "common/ossl.h"
@@ -38,6 +39,7 @@ static bool settled(const struct call *call, enum enrolment_state state) {
 
     switch (call->kind) {
     case CALL_ENROL:
+    case CALL_RENEW:
         return over || state == ENROLMENT_READY || state == ENROLMENT_FINALIZING;
     case CALL_GET:
         return over || state == ENROLMENT_READY;
@@ -267,7 +269,8 @@ static void enrol_found(void *ctx, struct store_found *found, const struct err *
     answer_problem(call, &failure);
 }
 
-static void call_enrol(struct engine *engine, struct call *call) {
+/* What is asked for stands in call->asked: join what is under way, or look up what there is. */
+static void enrol(struct engine *engine, struct call *call) {
     struct live *live = map_get(engine->by_nf, call->asked.nf);
     struct err err = {0};
 
@@ -281,6 +284,63 @@ static void call_enrol(struct engine *engine, struct call *call) {
                              enrol_found, call, &err)) {
         answer_problem(call, &err);
     }
+}
+
+/* A renewal asks for what the enrolment it renews was about. */
+static bool renewal_of(const struct engine *engine, struct call *call, struct enrolment *old,
+                       struct err *err) {
+    struct enrolment *asked = &call->asked;
+
+    if (old->state != ENROLMENT_ISSUED) {
+        return err_set(err, ERR_CONFLICT, "the enrolment is %s: only an ISSUED one can be renewed",
+                       enrolment_state_name(old->state));
+    }
+    if (old->with_nf_instance && engine->options.solvers->tkauth01 != NULL && asked->cca == NULL) {
+        return err_set_param(err, ERR_CCA, "3gpp-Sbi-Client-Credentials",
+                             "the request needs a client credentials assertion for the OAM");
+    }
+    memcpy(asked->nf, old->nf, sizeof asked->nf);
+    memcpy(asked->nf_type, old->nf_type, sizeof asked->nf_type);
+    asked->fqdn = TAKE(old->fqdn);
+    asked->profile = TAKE(old->profile);
+    asked->notification_uri = TAKE(old->notification_uri);
+    asked->with_nf_instance = old->with_nf_instance;
+    asked->with_dns = old->with_dns;
+    asked->renews = strdup(old->id);
+    asked->replaces = ari_certid_chain(old->chain);
+    return asked->renews != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+static void renew_found(void *ctx, struct store_found *found, const struct err *err) {
+    struct call *call = ctx;
+    struct engine *engine = call->engine;
+    struct err failure = err == NULL ? (struct err){0} : *err;
+
+    if (err == NULL
+        && (!found->found_enrolment || strcmp(found->enrolment.id, call->id) != 0
+            || strcmp(found->enrolment.nf, call->peer) != 0)) {
+        (void)err_set(&failure, ERR_NOT_FOUND, "no such enrolment");
+    } else if (err == NULL && renewal_of(engine, call, &found->enrolment, &failure)) {
+        enrol(engine, call);
+        return;
+    }
+    answer_problem(call, &failure);
+}
+
+static void call_renew(struct engine *engine, struct call *call) {
+    const struct live *live = map_get(engine->by_id, call->id);
+    struct err err = {0};
+    int64_t row = 0;
+
+    if (live != NULL && strcmp(live->record.nf, call->peer) == 0) {
+        (void)err_set(&err, ERR_CONFLICT, "the enrolment is %s: only an ISSUED one can be renewed",
+                      enrolment_state_name(live->record.state));
+    } else if (live != NULL || !enrolment_id_row(call->id, &row)) {
+        (void)err_set(&err, ERR_NOT_FOUND, "no such enrolment");
+    } else if (store_find(engine->options.store, row, renew_found, call, &err)) {
+        return;
+    }
+    answer_problem(call, &err);
 }
 
 static bool same_csr(const struct enrolment *record, const struct call *call) {
@@ -361,7 +421,9 @@ static void call_by_id(struct engine *engine, struct call *call) {
 
 void engine_call(struct engine *engine, struct call *call) {
     if (call->kind == CALL_ENROL) {
-        call_enrol(engine, call);
+        enrol(engine, call);
+    } else if (call->kind == CALL_RENEW) {
+        call_renew(engine, call);
     } else {
         call_by_id(engine, call);
     }

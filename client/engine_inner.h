@@ -50,6 +50,7 @@ struct live {
     bool walked;                   /* every authorization was read and none was pending */
     struct upstream_waiter waiter; /* for the directory */
     bool diagnosing;               /* reading authorizations for the reason of a failure */
+    bool replaced;                 /* newOrder must not name the certificate it replaces */
     bool account_lost;             /* newAccount was repeated once */
     struct err problem;            /* of a challenge */
     struct err refusal;            /* of the last finalize; tells READY from READY again */

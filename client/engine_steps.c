@@ -104,6 +104,11 @@ static void order_done(void *ctx, const struct request_answer *answer, const str
         engine_move(live, ENROLMENT_ON_ACCOUNT_LOST);
         return;
     }
+    if (err != NULL && err->kind == ERR_ALREADY_REPLACED && !live->replaced) {
+        live->replaced = true; /* RFC 9773 section 5: an order was made for it before; without it */
+        engine_step_order(live);
+        return;
+    }
     if (err != NULL || !engine_order_take(live, answer->json, &failure)
         || !engine_order_names(live, answer->json, &failure)) {
         engine_fail(live, err != NULL ? err : &failure);
@@ -128,7 +133,9 @@ void engine_step_order(struct live *live) {
         || (directory->profiles
             && json_object_set_new(payload, "profile",
                                    json_string(enrolment_profile(&live->record)))
-                   != 0)) {
+                   != 0)
+        || (directory->renewal_info != NULL && live->record.replaces != NULL && !live->replaced
+            && json_object_set_new(payload, "replaces", json_string(live->record.replaces)) != 0)) {
         engine_fail(live, &(struct err){.kind = ERR_NO_MEMORY, .detail = "out of memory"});
         return;
     }

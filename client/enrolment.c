@@ -185,6 +185,31 @@ static bool set_text(json_t *object, const char *name, const char *value) {
            || json_object_set_new(object, name, json_string(value)) == 0;
 }
 
+static bool set_instant(json_t *object, const char *name, uint64_t us) {
+    char text[CLOCK_TEXT_SIZE] = "";
+
+    if (us != 0) {
+        clock_text(us, text);
+    }
+    return set_text(object, name, text);
+}
+
+/* The certificate's life, and when it ought to be renewed. */
+static bool set_renewal(json_t *object, const struct enrolment *enrolment) {
+    AUTO(json_release) json_t *renewal = json_object();
+
+    if (!set_text(object, "renews", enrolment->renews)
+        || !set_text(object, "notificationUri", enrolment->notification_uri)
+        || !set_instant(object, "notBefore", enrolment->not_before_us)
+        || !set_instant(object, "notAfter", enrolment->not_after_us)
+        || !set_instant(renewal, "nextCheck", enrolment->renewal_due_us)
+        || !set_instant(renewal, "windowStart", enrolment->renewal_start_us)
+        || !set_instant(renewal, "windowEnd", enrolment->renewal_end_us)) {
+        return false;
+    }
+    return json_object_size(renewal) == 0 || json_object_set(object, "renewal", renewal) == 0;
+}
+
 static bool set_reason(json_t *object, const struct enrolment *enrolment) {
     const struct problem_type *type = problem_type(enrolment->reason_kind);
 
@@ -202,16 +227,13 @@ char *enrolment_render(const struct enrolment *enrolment) {
         "{s:s,s:s,s:s,s:s,s:s,s:o}", "enrolmentId", enrolment->id, "state",
         state_names[enrolment->state], "nfInstanceId", enrolment->nf, "nfType", enrolment->nf_type,
         "profile", enrolment_profile(enrolment), "identifiers", enrolment_identifiers(enrolment));
-    char expires[CLOCK_TEXT_SIZE] = "";
 
-    if (enrolment->expires_us != 0) {
-        clock_text(enrolment->expires_us, expires);
-    }
     if (object == NULL || !set_text(object, "fqdn", enrolment->fqdn)
         || !set_text(object, "accountUrl", enrolment->account_url)
         || !set_text(object, "accountThumbprint", enrolment->thumbprint)
-        || !set_text(object, "expires", expires)
-        || !set_text(object, "waitsFor", enrolment->waits_for) || !set_reason(object, enrolment)) {
+        || !set_instant(object, "expires", enrolment->expires_us)
+        || !set_text(object, "waitsFor", enrolment->waits_for) || !set_renewal(object, enrolment)
+        || !set_reason(object, enrolment)) {
         return NULL;
     }
     return json_text(object);

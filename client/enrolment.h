@@ -77,9 +77,11 @@ struct enrolment {
     char *problem; /* the last problem document of the ACME server, JSON; or NULL */
     char *history; /* a line for each transition: instant in us, state, cause; or NULL */
     char *chain;   /* PEM, once ISSUED; read from the store only when asked for */
-    uint64_t not_before_us, not_after_us; /* of the certificate; with the chain */
-    uint64_t revoked_us;                  /* 0 = not revoked */
-    int revocation_reason;                /* RFC 5280 5.3.1 */
+    uint64_t not_before_us, not_after_us;      /* of the certificate; with the chain */
+    uint64_t revoked_us;                       /* 0 = not revoked */
+    int revocation_reason;                     /* RFC 5280 5.3.1 */
+    uint64_t renewal_due_us;                   /* when the schedule looks next; 0 = not scheduled */
+    uint64_t renewal_start_us, renewal_end_us; /* the CA's window; 0 = it said none */
     uint64_t t_us[ENROLMENT_INSTANTS];
     char waits_for[ENROLMENT_WAITS_SIZE]; /* while it is live; never stored; "" = unknown */
 };

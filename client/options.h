@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "client/api.h"
+#include "client/schedule.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/err.h"
@@ -30,6 +31,7 @@ struct options {
     size_t eab_key_len;
     const char *trace, *events; /* NULL = none */
     struct clock clock;
+    struct schedule_policy renewal;
     uint64_t seed;
     unsigned threads, live_max, held_max, connections_max;
 };

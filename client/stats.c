@@ -23,6 +23,7 @@ static struct metric table[] = {
     OP_ROW(STATS_ORDER,       "order"),
     OP_ROW(STATS_FINALIZE,    "finalize"),
     OP_ROW(STATS_CERTIFICATE, "certificate"),
+    OP_ROW(STATS_RENEWAL_INFO, "renewalInfo"),
     OP_ROW(STATS_TOKEN,       "token"),
     STATE_ROW(ENROLMENT_AUTHORISED,     "AUTHORISED"),
     STATE_ROW(ENROLMENT_ACCOUNT,        "ACCOUNT"),
@@ -56,6 +57,7 @@ static const char *const op_names[] = {
     [STATS_ORDER]       = "order",
     [STATS_FINALIZE]    = "finalize",
     [STATS_CERTIFICATE] = "certificate",
+    [STATS_RENEWAL_INFO] = "renewalInfo",
     [STATS_TOKEN]       = "token",
 };
 /* clang-format on */

@@ -15,10 +15,11 @@
     "p.csr, "                                                                                      \
     "p.t1, p.t2, p.t3, p.t4, p.t5, p.t6, p.t8, a.url, a.thumbprint, c.chain, e.account, "          \
     "e.directory, e.notification_uri, e.renews, e.replaces, p.token, p.problem, p.history, "       \
-    "c.not_before, c.not_after, c.revoked, c.revocation_reason "                                   \
+    "c.not_before, c.not_after, c.revoked, c.revocation_reason, r.due, r.window_start, "           \
+    "r.window_end "                                                                                \
     "FROM enrolment e JOIN progress p ON p.row = e.row "                                           \
     "JOIN account a ON a.name = e.account AND a.directory = e.directory "                          \
-    "LEFT JOIN certificate c ON c.row = e.row "
+    "LEFT JOIN certificate c ON c.row = e.row LEFT JOIN renewal r ON r.row = e.row "
 
 /* clang-format off */
 static const char *const texts[] = {
@@ -38,6 +39,8 @@ static const char *const texts[] = {
                         " WHERE row=?15 AND state=?16",
     [SQL_CHAIN]       = "INSERT OR REPLACE INTO certificate(row, chain, not_before, not_after)"
                         " VALUES(?,?,?,?)",
+    [SQL_RENEWAL]     = "INSERT OR REPLACE INTO renewal(row, due) VALUES(?,?)",
+    [SQL_RENEWED]     = "DELETE FROM renewal WHERE row=?",
     [SQL_CCA_DROP]    = "UPDATE enrolment SET cca=NULL WHERE row=?",
     [SQL_ROW_MAX]     = "SELECT coalesce(max(row), 0) FROM enrolment",
     [SQL_FIND]        = SQL_COLUMNS "WHERE e.row=?",
@@ -199,6 +202,25 @@ static bool sql_account_url(struct store_sql *sql, const struct enrolment *enrol
     return sql_run(sql, SQL_ACCOUNT_URL, err);
 }
 
+/* The certificate is scheduled, and the one it renews is not any more. */
+static bool sql_schedule(struct store_sql *sql, const struct enrolment *enrolment,
+                         struct err *err) {
+    int64_t renewed = 0;
+
+    if (enrolment->renewal_due_us != 0) {
+        (void)sqlite3_bind_int64(sql->statements[SQL_RENEWAL], 1, enrolment->row);
+        bind_instant(sql->statements[SQL_RENEWAL], 2, enrolment->renewal_due_us);
+        if (!sql_run(sql, SQL_RENEWAL, err)) {
+            return false;
+        }
+    }
+    if (enrolment->renews == NULL || !enrolment_id_row(enrolment->renews, &renewed)) {
+        return true;
+    }
+    (void)sqlite3_bind_int64(sql->statements[SQL_RENEWED], 1, renewed);
+    return sql_run(sql, SQL_RENEWED, err);
+}
+
 static bool sql_terminal(struct store_sql *sql, const struct enrolment *enrolment,
                          struct err *err) {
     if (enrolment->chain != NULL) {
@@ -206,7 +228,7 @@ static bool sql_terminal(struct store_sql *sql, const struct enrolment *enrolmen
         bind_text(sql->statements[SQL_CHAIN], 2, enrolment->chain);
         bind_instant(sql->statements[SQL_CHAIN], 3, enrolment->not_before_us);
         bind_instant(sql->statements[SQL_CHAIN], 4, enrolment->not_after_us);
-        if (!sql_run(sql, SQL_CHAIN, err)) {
+        if (!sql_run(sql, SQL_CHAIN, err) || !sql_schedule(sql, enrolment, err)) {
             return false;
         }
     }
@@ -327,6 +349,9 @@ static bool read_enrolment(sqlite3_stmt *row, struct enrolment *ret, struct err 
     ret->not_after_us = (uint64_t)sqlite3_column_int64(row, 36);
     ret->revoked_us = (uint64_t)sqlite3_column_int64(row, 37);
     ret->revocation_reason = sqlite3_column_int(row, 38);
+    ret->renewal_due_us = (uint64_t)sqlite3_column_int64(row, 39);
+    ret->renewal_start_us = (uint64_t)sqlite3_column_int64(row, 40);
+    ret->renewal_end_us = (uint64_t)sqlite3_column_int64(row, 41);
     return enrolment_state_parse(state, &ret->state)
            || err_set(err, ERR_STORE, "a stored enrolment has no known state");
 }

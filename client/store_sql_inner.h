@@ -17,6 +17,8 @@ enum sql {
     SQL_INSERT_PROGRESS,
     SQL_MOVE,
     SQL_CHAIN,
+    SQL_RENEWAL,
+    SQL_RENEWED,
     SQL_CCA_DROP,
     SQL_ROW_MAX,
     SQL_FIND,

@@ -66,7 +66,7 @@ static const struct {
     {"fqdn a wildcard",    "application/json", "{" NF ",\"fqdn\":\"*.example.org\"}", ERR_INVALID, "fqdn"},
     {"profile with a space", "application/json", "{" NF ",\"profile\":\"a b\"}",   ERR_INVALID,    "profile"},
     {"profile empty",      "application/json", "{" NF ",\"profile\":\"\"}",        ERR_INVALID,    "profile"},
-    {"a notification",     "application/json", "{" NF ",\"notificationUri\":\"https://x\"}", ERR_NOT_IMPLEMENTED, "notificationUri"},
+    {"a number to notify",  "application/json", "{" NF ",\"notificationUri\":7}", ERR_INVALID, "notificationUri"},
 };
 /* clang-format on */
 
