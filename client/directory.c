@@ -57,14 +57,19 @@ static bool take_url(const json_t *json, const char *name, enum json_need need, 
 
 bool directory_parse(const json_t *json, struct directory *ret, struct err *err) {
     AUTO(directory_done) struct directory found = {0};
+    struct err unusable = {0}; /* renewal information that is of no use is not offered */
     const json_t *meta = json_object_get(json, "meta");
 
     if (!take_url(json, "newNonce", JSON_REQUIRED, &found.new_nonce, err)
         || !take_url(json, "newAccount", JSON_REQUIRED, &found.new_account, err)
         || !take_url(json, "newOrder", JSON_REQUIRED, &found.new_order, err)
-        || !take_url(json, "revokeCert", JSON_OPTIONAL, &found.revoke_cert, err)
-        || !take_url(json, "renewalInfo", JSON_OPTIONAL, &found.renewal_info, err)) {
+        || !take_url(json, "revokeCert", JSON_OPTIONAL, &found.revoke_cert, err)) {
         return false;
+    }
+    if (take_url(json, "renewalInfo", JSON_OPTIONAL, &found.renewal_info, &unusable)
+        && found.renewal_info != NULL && !directory_keeps(found.new_order, found.renewal_info)) {
+        free(found.renewal_info);
+        found.renewal_info = NULL;
     }
     found.profiles = json_object_size(json_object_get(meta, "profiles")) > 0;
     found.eab_required = json_is_true(json_object_get(meta, "externalAccountRequired"));

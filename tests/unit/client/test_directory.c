@@ -33,6 +33,29 @@ START_TEST(the_members_of_rfc8555_7_1_1_are_read) {
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+    const char *text, *wanted;
+} infos[] = {
+    {"{" THREE ",\"renewalInfo\":\"https://a/i\"}", "https://a/i"},
+    {"{" THREE ",\"renewalInfo\":\"http://a/i\"}", NULL},
+    {"{" THREE ",\"renewalInfo\":\"x\"}", NULL},
+    {"{" THREE ",\"renewalInfo\":7}", NULL},
+    {"{" THREE "}", NULL},
+};
+/* clang-format on */
+
+START_TEST(renewal_information_that_is_of_no_use_is_not_offered) {
+    for (size_t i = 0; i < COUNT(infos); i++) {
+        struct directory directory = {0};
+        struct err err = {0};
+        ck_assert_msg(parse(infos[i].text, &directory, &err), "%s", infos[i].text);
+        ck_assert_pstr_eq(directory.renewal_info, infos[i].wanted);
+        directory_done(&directory);
+    }
+}
+END_TEST
+
 START_TEST(without_profiles_none_is_named) {
     static const char *const texts[] = {"{" THREE "}", "{" THREE ",\"meta\":{}}",
                                         "{" THREE ",\"meta\":{\"profiles\":{}}}"};
@@ -94,8 +117,11 @@ START_TEST(https_stays_https_6_1) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {https_stays_https_6_1, the_members_of_rfc8555_7_1_1_are_read,
-                                  without_profiles_none_is_named, a_missing_or_wrong_url_is_named,
+    const TTest *const tests[] = {https_stays_https_6_1,
+                                  the_members_of_rfc8555_7_1_1_are_read,
+                                  renewal_information_that_is_of_no_use_is_not_offered,
+                                  without_profiles_none_is_named,
+                                  a_missing_or_wrong_url_is_named,
                                   a_url_is_absolute_plain_and_without_user};
 
     return suite_run("client/directory", tests, COUNT(tests));
