@@ -363,6 +363,7 @@ void engine_free(struct engine *engine) {
     if (engine->by_id != NULL) {
         map_each(engine->by_id, free_one, NULL);
     }
+    engine_issuers_done(&engine->issuers);
     map_free(engine->by_id);
     map_free(engine->by_nf);
     free(engine);

@@ -100,8 +100,8 @@ static void certificate_done(void *ctx, const struct request_answer *answer,
 
     live->request = NULL;
     if (err != NULL
-        || !options->verify(&live->record, answer->body, answer->body_len, options->clock,
-                            &live->record, &wrong)) {
+        || !options->verify(&live->engine->issuers, &live->record, answer->body, answer->body_len,
+                            options->clock, &live->record, &wrong)) {
         engine_fail(live, err != NULL ? err : &wrong);
         return;
     }

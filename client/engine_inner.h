@@ -16,6 +16,7 @@
 struct engine {
     struct engine_options options;
     struct map *by_id, *by_nf; /* struct live */
+    struct engine_issuers issuers;
     bool stopping;
 };
 

@@ -1,8 +1,11 @@
 #include "client/engine_verify.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "common/der.h"
+#include "common/key.h"
 #include "common/ossl.h"
 #include "common/x509.h"
 
@@ -42,25 +45,32 @@ static bool only_certificates(const char *pem, size_t len) {
     return !inside;
 }
 
+/* RFC 2986 4.1: the CSR's SubjectPublicKeyInfo, with its header; OpenSSL would decode the key. */
+static bool csr_key(const struct enrolment *record, struct der *ret) {
+    struct der csr = {record->csr, record->csr_len};
+    struct der info = {0}, rest = {0};
+    unsigned tag = 0;
+
+    return record->csr != NULL && der_take(&csr, DER_SEQUENCE, &rest)
+           && der_take(&rest, DER_SEQUENCE, &info) && der_take(&info, DER_INTEGER, &rest)
+           && der_take(&info, DER_SEQUENCE, &rest) && der_next(&info, &tag, NULL, ret)
+           && tag == DER_SEQUENCE;
+}
+
 /* The same octets, as a rule; another encoding of the key is looked at more closely. */
 static bool same_key(X509 *leaf, const struct enrolment *record) {
-    const unsigned char *at = record->csr;
-    AUTO(X509_REQ_free)
-    X509_REQ *csr = at == NULL ? NULL : d2i_X509_REQ(NULL, &at, (long)record->csr_len);
-    AUTO(ossl_free) unsigned char *one = NULL;
-    AUTO(ossl_free) unsigned char *other = NULL;
+    AUTO(ossl_free) unsigned char *theirs = NULL;
+    struct der ours = {0};
+    const int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &theirs);
 
-    if (csr == NULL) {
+    if (len <= 0 || !csr_key(record, &ours)) {
         return false;
     }
-    int one_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &one);
-    int other_len = i2d_X509_PUBKEY(X509_REQ_get_X509_PUBKEY(csr), &other);
-    if (one_len > 0 && one_len == other_len && memcmp(one, other, (size_t)one_len) == 0) {
+    if (der_is(ours, theirs, (size_t)len)) {
         return true;
     }
-    EVP_PKEY *ours = X509_REQ_get0_pubkey(csr);
-    EVP_PKEY *theirs = X509_get0_pubkey(leaf);
-    return ours != NULL && theirs != NULL && EVP_PKEY_eq(ours, theirs) == 1;
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = key_from_spki(ours.at, ours.len);
+    return key != NULL && EVP_PKEY_eq(key, X509_get0_pubkey(leaf)) == 1;
 }
 
 static bool same_names(const struct x509_names *names, const struct enrolment *record) {
@@ -93,38 +103,82 @@ static bool leaf_fits(const struct x509_cert *leaf, const struct enrolment *reco
            || err_set(err, ERR_UPSTREAM, "the certificate has expired already");
 }
 
-static bool links(X509_CHAIN *chain, struct err *err) {
+/* Did issuer sign subject?  number: the subject's in the chain, from 1. */
+static bool linked(X509 *subject, X509 *issuer, int number, struct err *err) {
+    EVP_PKEY *key = X509_get0_pubkey(issuer);
+
+    if (key != NULL && X509_check_ca(issuer) != 0 && X509_check_issued(issuer, subject) == X509_V_OK
+        && X509_verify(subject, key) == 1) {
+        return true;
+    }
+    (void)err_set(err, ERR_UPSTREAM,
+                  "the certificate chain does not link up: its number %d was not issued by number "
+                  "%d",
+                  number, number + 1);
+    return err_cause_openssl(err);
+}
+
+void engine_issuers_done(struct engine_issuers *issuers) {
+    free(issuers->text);
+    chain_free(issuers->chain);
+    *issuers = (struct engine_issuers){0};
+}
+
+/* Read what follows the leaf, unless it is what followed the last one. */
+static bool issuers_take(struct engine_issuers *issuers, const char *text, struct err *err) {
+    struct err inner = {0};
+
+    if (issuers->text != NULL && strcmp(issuers->text, text) == 0) {
+        return true;
+    }
+    AUTO(chain_free) X509_CHAIN *chain = x509_chain_read(text, strlen(text), &inner);
+    if (chain == NULL) {
+        (void)err_set(err, ERR_UPSTREAM, "the certificate cannot be read: %s", inner.detail);
+        return err_cause(err, "%s", inner.cause);
+    }
     for (int i = 0; i + 1 < sk_X509_num(chain); i++) {
-        X509 *subject = sk_X509_value(chain, i);
-        X509 *issuer = sk_X509_value(chain, i + 1);
-        EVP_PKEY *key = X509_get0_pubkey(issuer);
-        if (key == NULL || X509_check_ca(issuer) == 0
-            || X509_check_issued(issuer, subject) != X509_V_OK || X509_verify(subject, key) != 1) {
-            (void)err_set(err, ERR_UPSTREAM,
-                          "the certificate chain does not link up: its number %d was not issued "
-                          "by number %d",
-                          i + 1, i + 2);
-            return err_cause_openssl(err);
+        if (!linked(sk_X509_value(chain, i), sk_X509_value(chain, i + 1), i + 2, err)) {
+            return false;
         }
+    }
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
+    engine_issuers_done(issuers);
+    *issuers = (struct engine_issuers){.text = copy, .chain = TAKE(chain)};
+    return true;
+}
+
+static bool leaf_read(const char *pem, size_t len, struct x509_cert *ret, struct err *err) {
+    struct err inner = {0};
+    AUTO(chain_free) X509_CHAIN *chain = x509_chain_read(pem, len, &inner);
+
+    if (chain == NULL || !x509_cert_read(sk_X509_value(chain, 0), ret, &inner)) {
+        (void)err_set(err, ERR_UPSTREAM, "the certificate cannot be read: %s", inner.detail);
+        return err_cause(err, "%s", inner.cause);
     }
     return true;
 }
 
-bool engine_verify(const struct enrolment *record, const char *pem, size_t len,
-                   const struct clock *clock, struct enrolment *ret, struct err *err) {
+bool engine_verify(struct engine_issuers *issuers, const struct enrolment *record, const char *pem,
+                   size_t len, const struct clock *clock, struct enrolment *ret, struct err *err) {
     AUTO(x509_cert_done) struct x509_cert leaf = {0};
-    struct err inner = {0};
 
-    if (memchr(pem, '\0', len) != NULL || !only_certificates(pem, len)) {
+    if (strlen(pem) != len || !only_certificates(pem, len)) {
         return err_set(err, ERR_UPSTREAM,
                        "the certificate is not a PEM chain of certificates only");
     }
-    AUTO(chain_free) X509_CHAIN *chain = x509_chain_read(pem, len, &inner);
-    if (chain == NULL || !x509_cert_read(sk_X509_value(chain, 0), &leaf, &inner)) {
-        (void)err_set(err, ERR_UPSTREAM, "the certificate cannot be read: %s", inner.detail);
-        return err_cause(err, "%s", inner.cause);
+    const char *first = strstr(pem, end_line);
+    const char *rest = first == NULL ? NULL : strstr(first, begin_line);
+    const size_t leaf_len = rest == NULL ? len : (size_t)(rest - pem);
+    if (!leaf_read(pem, leaf_len, &leaf, err)
+        || !leaf_fits(&leaf, record, clock_now_s(clock), err)) {
+        return false;
     }
-    if (!leaf_fits(&leaf, record, clock_now_s(clock), err) || !links(chain, err)) {
+    if (rest != NULL
+        && (!issuers_take(issuers, rest, err)
+            || !linked(leaf.x509, sk_X509_value(issuers->chain, 0), 1, err))) {
         return false;
     }
     ret->not_before_us = leaf.not_before_s > 0 ? (uint64_t)leaf.not_before_s * US_PER_S : 0;

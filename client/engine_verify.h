@@ -5,8 +5,17 @@
 #include "client/enrolment.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/ossl.h"
 
 #define ENGINE_VERIFY_SKEW_S 300 /* a CA's clock may be this far ahead of ours */
+
+/* What followed the leaf in the last chain that was judged: the same CA sends the same each time,
+ * and reading it costs as much as checking a signature. */
+struct engine_issuers {
+    char *text;
+    X509_CHAIN *chain; /* linked up among themselves */
+};
+void engine_issuers_done(struct engine_issuers *issuers);
 
 /*
  * Is this the chain the enrolment asked for?  Certificates alone and strictly in PEM (9.1); the
@@ -16,7 +25,9 @@
  * not_before_us and not_after_us are filled. err      ERR_UPSTREAM: what is wrong with it. Cost: a
  * signature check for each certificate but the last.
  */
-MUST_CHECK bool engine_verify(const struct enrolment *record, const char *pem, size_t len,
-                              const struct clock *clock, struct enrolment *ret, struct err *err);
-typedef bool engine_verifier(const struct enrolment *record, const char *pem, size_t len,
-                             const struct clock *clock, struct enrolment *ret, struct err *err);
+MUST_CHECK bool engine_verify(struct engine_issuers *issuers, const struct enrolment *record,
+                              const char *pem, size_t len, const struct clock *clock,
+                              struct enrolment *ret, struct err *err);
+typedef bool engine_verifier(struct engine_issuers *issuers, const struct enrolment *record,
+                             const char *pem, size_t len, const struct clock *clock,
+                             struct enrolment *ret, struct err *err);

@@ -48,7 +48,7 @@ typedef void bend(struct exchange *exchange, const char *text);
 struct row {
     const char *name;
     enum face face;
-    const char *at; /* the operation that is bent, "any", or NULL: none */
+    const char *at; /* the operations that are bent, between commas, "any", or NULL: none */
     unsigned first; /* only the first so many; 0: all */
     bend *bend;
     const char *text; /* its argument; $BASE is the port's URL */

@@ -73,13 +73,25 @@ static void note_csr(struct exchange *exchange) {
     (void)pthread_mutex_unlock(&place->lock);
 }
 
+/* Is the word one of the list's? */
+static bool listed(const char *list, const char *word) {
+    const size_t len = strlen(word);
+
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',' ? 1 : 0;
+        if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0')) {
+            return true;
+        }
+    }
+    return strcmp(list, "any") == 0;
+}
+
 /* Is this exchange one of those the row is about? */
 static bool applies(struct exchange *exchange) {
     struct place *place = exchange->place;
     const struct row *row = place->row;
 
-    if (row->at == NULL
-        || (strcmp(row->at, "any") != 0 && strcmp(row->at, exchange->operation) != 0)) {
+    if (row->at == NULL || !listed(row->at, exchange->operation)) {
         return false;
     }
     (void)pthread_mutex_lock(&place->lock);

@@ -52,6 +52,7 @@ const struct row rows[] = {
     {"account-truncated",       FACE_GOOD, "newAccount", 0, bend_ending, "half"},
     {"account-silent",          FACE_GOOD, "newAccount", 0, bend_ending, "silent"},
 
+    {"order-404-once",          FACE_GOOD, "newOrder",  1, bend_status,  "404"},
     {"order-no-location",       FACE_GOOD, "newOrder",  0, bend_header,  "Location:"},
     {"order-location-no-url",   FACE_GOOD, "newOrder",  0, bend_header,  "Location: not a URL"},
     {"order-location-http",     FACE_GOOD, "newOrder",  0, bend_header,  "Location: http://127.0.0.1:1/order/1"},
@@ -100,6 +101,7 @@ const struct row rows[] = {
     {"challenge-half-said",     FACE_GOOD, "challenge", 0, bend_body,    "{\"status\": 7}"},
 
     {"finalize-ready",          FACE_GOOD, "finalize",  1, bend_members, "{\"status\": \"ready\"}"},
+    {"finalize-ready-for-ever", FACE_GOOD, "finalize,order", 0, bend_members, "{\"status\": \"ready\"}"},
     {"finalize-closed",         FACE_GOOD, "finalize",  1, bend_ending,  "close"},
     {"finalize-no-certificate", FACE_GOOD, "finalize",  0, bend_members, "{\"certificate\": null}"},
     {"finalize-cert-no-url",    FACE_GOOD, "finalize",  0, bend_members, "{\"certificate\": \"here\"}"},

@@ -7,7 +7,7 @@
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-only='' jobs=12
+only='' jobs=16
 while [ $# -gt 0 ]; do
   case $1 in
     --only) only=$2; shift 2 ;;
@@ -57,6 +57,7 @@ account-deactivated     |FAILED     |account is not valid
 account-redirect        |FAILED     |307
 account-truncated       |AUTHORISED |to repeat newAccount; .*(partial|closed)
 account-silent          |AUTHORISED |the answer to newAccount
+order-404-once          |ISSUED     |
 order-no-location       |FAILED     |newOrder was answered without a Location
 order-location-no-url   |FAILED     |newOrder was answered without a Location
 order-location-http     |FAILED     |a URL without TLS
@@ -102,6 +103,7 @@ authz-other-name        |FAILED     |for a name not ordered
 authz-status-odd        |FAILED     |an authorization is weird
 challenge-half-said     |ISSUED     |
 finalize-ready          |ISSUED     |
+finalize-ready-for-ever |READY      |orderNotReady|not ready
 finalize-closed         |ISSUED     |
 finalize-no-certificate |FAILED     |no usable .certificate
 finalize-cert-no-url    |FAILED     |no usable .certificate
@@ -179,7 +181,7 @@ bed_server_extra=(--authz-reuse 100)
 if ! { bed_server_start && bed_oam_start; }; then fail "the bed did not start"; fi
 mkdir -p "$work/ca" "$work/pids" "$work/case"
 bed_start hostile "$BUILD/tests/hostile_ca/hostile_ca" --server "$(bed_address "$(bed_value server directory)")" \
-  --dir "$work/ca" "${fault_rows[@]%%|*}" || fail "the hostile CA did not start"
+  --dir "$work/ca" shared "${fault_rows[@]%%|*}" || fail "the hostile CA did not start"
 declare -A port=()
 while read -r name number; do port[$name]=$number; done <"$work/ca/ports"
 # shellcheck disable=SC2317 # called by the trap
@@ -233,7 +235,7 @@ ends() {
   while :; do
     [ "$(call "$dir" GET "/enrolments/$enrolment" -H 'Prefer: wait=1')" = 200 ] || return 1
     IFS='|' read -r state cause < <(json "$dir/body" \
-      '"\(.state)|\(if .state == "FAILED" then .failure + ": " + .reason else .waitsFor // "" end)"')
+      '"\(.state)|\(if .reason then .failure + ": " + .reason else .waitsFor // "" end)"')
     if [ "$state" = "$2" ] && { [ -z "$3" ] || grep -Eq -- "$3" <<<"$cause"; }; then return 0; fi
     [ $SECONDS -lt $until ] || return 1
   done
@@ -276,7 +278,7 @@ judge() {
 # one NAME END CAUSE NF: NF "" is prepared already.
 one() {
   local name=$1 end=$2 dir=$work/case/$1 api='' client='' enrolment='' state='' cause='' nf='' patience=1
-  case $2 in ISSUED | FAILED | FINALIZING) patience=25 ;; esac
+  case $2 in ISSUED | FAILED | FINALIZING | READY) patience=25 ;; esac
   [ -z "$4" ] || prepare "$name" "$4"
   client_up "$name" "$dir" || { printf '%s|?|0|%s|no client\n' "$name" "$(tail -n 1 "$dir/log")" >"$dir/result"; return; }
   nf=$(nf_id "$dir")
@@ -298,6 +300,36 @@ prepare() {
     -outform DER -out "$dir/csr.der" -addext "subjectAltName=URI:urn:uuid:$nf" 2>/dev/null
 }
 
+# One client for all: what stands still for some NFs keeps nobody waiting.
+stuck=(newOrder '"close": "before-commit"' challenge '"processing": "forever"'
+  finalize '"processing": "forever"' certificate '"malformed": true' newOrder '"problem": "badNonce"')
+shared_prepare() {
+  local i
+  for ((i = 0; i < ${#stuck[@]}; i += 2)); do
+    prepare "stuck-$i" $((number++))
+    rules+="${rules:+, }{\"at\": \"${stuck[i]}\", \"nf\": \"$nf\", \"do\": {${stuck[i + 1]}}}"
+  done
+}
+
+shared() {
+  local i dir=$work/case/shared api='' client='' enrolment='' nf='' patience=1 end=ISSUED
+  mkdir -p "$dir"
+  client_up shared "$dir" || fail "the shared client did not start"
+  for ((i = 0; i < ${#stuck[@]}; i += 2)); do
+    enrol "$work/case/stuck-$i"
+  done
+  patience=25
+  for i in 1 2 3 4 5; do
+    prepare "honest-$i" $((number++))
+    { enrol "$work/case/honest-$i" && chain_good "$work/case/honest-$i" ISSUED; } \
+      || fail "an honest NF beside stuck ones: $(cat "$work/case/honest-$i/body")"
+  done
+  kill "$client"
+  wait "$client" || fail "the shared client ended badly"
+  rm "$work/pids/shared"
+  echo "shared client: 5 NFs got their certificates beside $((${#stuck[@]} / 2)) that are stuck"
+}
+
 cases=() rules='' number=0
 for row in "${fault_rows[@]}"; do
   IFS='|' read -r name at action often end cause <<<"$row"
@@ -308,6 +340,7 @@ done
 for row in "${bent_rows[@]}"; do
   cases+=("$row|$((number++))")
 done
+shared_prepare
 same "the faults" "$(curl -sSq --noproxy '*' -X PUT -o "$work/said" -w '%{http_code}' -d "{\"faults\": [$rules]}" \
   "$(bed_value server admin)/faults")" 200
 
@@ -327,6 +360,7 @@ for row in "${cases[@]}"; do
   printf '%-24s %-11s %8s  %s\n' "$name" "$state" "$asked" "$cause"
   [ "${verdict% }" = ok ] || { bad=$((bad + 1)); printf '  ^ %s\n' "$verdict"; tail -n 3 "$work/case/$name/log" | cut -c1-300; }
 done
+[ -n "$only" ] || shared
 kill -0 "${bed_pid[server]}" || fail "the server has ended"
 [ "$bad" -eq 0 ] || fail "$bad of ${#cases[@]} cases"
 printf 'ok %s cases; processor time of a client: %s ticks at most\n' "${#cases[@]}" \

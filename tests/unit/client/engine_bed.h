@@ -67,8 +67,10 @@ static void bed_api(void *ctx, struct httpd_exchange *exchange) {
 }
 
 /* ACME_CHAIN is no certificate; engine_verify has tests of its own. */
-static bool bed_verify(const struct enrolment *record, const char *pem, size_t len,
-                       const struct clock *clock, struct enrolment *ret, struct err *err) {
+static bool bed_verify(struct engine_issuers *issuers, const struct enrolment *record,
+                       const char *pem, size_t len, const struct clock *clock,
+                       struct enrolment *ret, struct err *err) {
+    (void)issuers;
     (void)record;
     (void)clock;
     (void)ret;
