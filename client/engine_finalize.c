@@ -8,7 +8,6 @@
 #include "common/b64.h"
 #include "common/json.h"
 #include "common/ossl.h"
-#include "common/x509.h"
 
 /* The order is still ready: the NF hears why and may send another CSR. */
 static void csr_refused(struct live *live) {
@@ -70,22 +69,13 @@ void engine_step_finalize(struct live *live) {
                          finalize_done);
 }
 
-/* The certificate's life, and when it is looked at again. */
+/* When the certificate, whose life engine_verify has noted, is looked at again. */
 static void plan_renewal(struct live *live) {
     const struct engine_options *options = &live->engine->options;
     const struct directory *directory = upstream_directory(options->upstream);
     struct enrolment *record = &live->record;
-    struct err err = {0};
-    AUTO(x509_cert_done) struct x509_cert leaf = {0};
-    AUTO(chain_free)
-    X509_CHAIN *chain = x509_chain_read(record->chain, strlen(record->chain), &err);
 
-    if (chain == NULL || !x509_cert_read(sk_X509_value(chain, 0), &leaf, &err)) {
-        return;
-    }
-    record->not_before_us = (uint64_t)leaf.not_before_s * 1000000;
-    record->not_after_us = (uint64_t)leaf.not_after_s * 1000000;
-    if (options->renewal != NULL) {
+    if (options->renewal != NULL && record->not_after_us != 0) {
         record->renewal_due_us = schedule_first_us(
             options->renewal, directory != NULL && directory->renewal_info != NULL,
             clock_now_us(options->clock), record->not_before_us, record->not_after_us, record->row);

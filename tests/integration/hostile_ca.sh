@@ -229,13 +229,21 @@ enrol() {
   [ "$status" != 200 ] || cp "$dir/body" "$dir/chain.pem"
 }
 
+# member NAME JSON: a text; jq takes its time to start.
+member() {
+  local pattern="\"$1\": *\"(([^\"\\]|\\\\.)*)\""
+  ! [[ $2 =~ $pattern ]] || printf '%s' "${BASH_REMATCH[1]//\\\"/\"}"
+}
+
 # ends DIR END CAUSE: wait for the state and the words; the last answer is in DIR/body.
 ends() {
-  local dir=$1 until=$((SECONDS + 25))
+  local dir=$1 until=$((SECONDS + 25)) body
   while :; do
     [ "$(call "$dir" GET "/enrolments/$enrolment" -H 'Prefer: wait=1')" = 200 ] || return 1
-    IFS='|' read -r state cause < <(json "$dir/body" \
-      '"\(.state)|\(if .reason then .failure + ": " + .reason else .waitsFor // "" end)"')
+    body=$(<"$dir/body")
+    state=$(member state "$body")
+    cause=$(member waitsFor "$body")
+    [[ $body != *'"reason"'* ]] || cause="$(member failure "$body"): $(member reason "$body")"
     if [ "$state" = "$2" ] && { [ -z "$3" ] || grep -Eq -- "$3" <<<"$cause"; }; then return 0; fi
     [ $SECONDS -lt $until ] || return 1
   done
