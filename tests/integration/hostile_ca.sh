@@ -180,10 +180,6 @@ bed_begin "$work" "$work/out"
 bed_server_extra=(--authz-reuse 100)
 if ! { bed_server_start && bed_oam_start; }; then fail "the bed did not start"; fi
 mkdir -p "$work/ca" "$work/pids" "$work/case"
-bed_start hostile "$BUILD/tests/hostile_ca/hostile_ca" --server "$(bed_address "$(bed_value server directory)")" \
-  --dir "$work/ca" shared "${fault_rows[@]%%|*}" || fail "the hostile CA did not start"
-declare -A port=()
-while read -r name number; do port[$name]=$number; done <"$work/ca/ports"
 # shellcheck disable=SC2317 # called by the trap
 clients_end() {
   local file
@@ -191,6 +187,10 @@ clients_end() {
   bed_stop hostile KILL
 }
 cleanups+=(clients_end)
+bed_start hostile "$BUILD/tests/hostile_ca/hostile_ca" --server "$(bed_address "$(bed_value server directory)")" \
+  --dir "$work/ca" shared "${fault_rows[@]%%|*}" || fail "the hostile CA did not start"
+declare -A port=()
+while read -r name number; do port[$name]=$number; done <"$work/ca/ports"
 
 # client_up CASE DIR: a client of its own for the case; its URL in $api.
 client_up() {
