@@ -9,8 +9,9 @@
 #include "client/credentials.h"
 #include "client/engine.h"
 #include "client/schedule.h"
-#include "client/solver_http01.h"
+#include "client/solver_dns01.h"
 #include "client/solver_tkauth01.h"
+#include "client/solvers.h"
 #include "client/vault.h"
 #include "common/file.h"
 #include "common/run.h"
@@ -118,18 +119,8 @@ static bool open_oam(struct client *client, struct err *err) {
 }
 
 static bool open_solvers(struct client *client, struct err *err) {
-    const struct options *options = client->options;
-    struct solvers *solvers = &client->solvers;
-
-    solvers->count = options->challenges_count;
-    memcpy(solvers->order, options->challenges, sizeof solvers->order);
-    if (options->http01_listen != NULL) {
-        solvers->http01 = solver_http01_start(options->http01_listen, options->seed, err);
-        if (solvers->http01 == NULL) {
-            return false;
-        }
-    }
-    return open_oam(client, err);
+    return solvers_open(client->options, client->loop, client->store, &client->solvers, err)
+           && open_oam(client, err);
 }
 
 static bool open_engine(struct client *client, struct err *err) {
@@ -243,10 +234,12 @@ void client_stop(struct client *client) {
     api_stop(client->api);
     admin_stop(client->admin);
     store_close(client->store); /* before the engine: completions find nobody */
+    solver_dns01_stop(client->solvers.dns01); /* what is published stays, for the next start */
+    client->solvers.dns01 = NULL;
     engine_free(client->engine);
     schedule_free(client->schedule);
     solver_tkauth01_free(client->solvers.tkauth01);
-    solver_http01_stop(client->solvers.http01);
+    solvers_close(&client->solvers);
     upstream_free(client->upstream);
     httpc_free(client->acme);
     httpc_free(client->oam);

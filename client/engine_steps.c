@@ -145,6 +145,7 @@ void engine_step_order(struct live *live) {
 void engine_provision_free(struct live *live) {
     struct provision *provision = live->provision;
 
+    solver_settled(live->engine->options.solvers, live->record.row);
     if (provision == NULL) {
         return;
     }

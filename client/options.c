@@ -26,9 +26,22 @@ static const struct config_key keys[] = {
     {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15001", .option = "--admin", .argument = "ADDR:PORT", .help = "Health and metrics over plain HTTP."},
     {.path = "tls_cert", .type = CONFIG_TEXT, .option = "--tls-cert", .argument = "PEM", .help = "Own certificate chain towards NFs and the OAM; without it a self-signed one is made."},
     {.path = "tls_key", .type = CONFIG_TEXT, .option = "--tls-key", .argument = "PEM", .help = "Its private key."},
-    {.path = "challenge", .type = CONFIG_TEXT, .fallback = "tkauth-01,http-01", .option = "--challenge", .argument = "LIST", .help = "Challenge types it may use, preferred first, separated by commas."},
-    {.path = "identifiers", .type = CONFIG_TEXT, .fallback = "auto", .choices = "auto|nf-instance-id|dns|both", .option = "--identifiers", .argument = "auto|nf-instance-id|dns|both", .help = "Names an order holds; auto: NfInstanceId when there is an OAM, dns when the NF gives an fqdn and http-01 is served."},
+    {.path = "challenge", .type = CONFIG_TEXT, .fallback = "tkauth-01,http-01,tls-alpn-01,dns-01", .option = "--challenge", .argument = "LIST", .help = "Challenge types it may use, preferred first, separated by commas; one that is not set up is passed over; none: names may be authorised beforehand."},
+    {.path = "identifiers", .type = CONFIG_TEXT, .fallback = "auto", .choices = "auto|nf-instance-id|dns|both", .option = "--identifiers", .argument = "auto|nf-instance-id|dns|both", .help = "Names an order holds; auto: NfInstanceId when there is an OAM, dns when the NF gives an fqdn and a challenge for it is set up; each also with the challenge none."},
     {.path = "http01_listen", .type = CONFIG_TEXT, .option = "--http01-listen", .argument = "ADDR:PORT", .help = "Answer http-01 for all NFs here, over plain HTTP."},
+    {.path = "tlsalpn01_listen", .type = CONFIG_TEXT, .option = "--tlsalpn01-listen", .argument = "ADDR:PORT", .help = "Answer tls-alpn-01 for all NFs here."},
+    {.path = "dns01", .type = CONFIG_SECTION, .help = "dns-01, by signed updates of a zone or by a hook."},
+    {.path = "dns01.server", .type = CONFIG_TEXT, .option = "--dns01-server", .argument = "ADDR:PORT", .help = "Name server that takes the updates (RFC 2136, over TCP)."},
+    {.path = "dns01.zone", .type = CONFIG_TEXT, .option = "--dns01-zone", .argument = "NAME", .help = "Zone that is updated; every name proven by dns-01 lies in it."},
+    {.path = "dns01.key", .type = CONFIG_TEXT, .option = "--dns01-key", .argument = "NAME", .help = "Name of the TSIG key."},
+    {.path = "dns01.algorithm", .type = CONFIG_TEXT, .fallback = "hmac-sha256", .choices = "hmac-sha1|hmac-sha256|hmac-sha512", .option = "--dns01-algorithm", .argument = "NAME", .help = "Its algorithm."},
+    {.path = "dns01.secret_file", .type = CONFIG_TEXT, .option = "--dns01-secret-file", .argument = "FILE", .help = "Its secret, base64."},
+    {.path = "dns01.ttl", .type = CONFIG_INT, .fallback = "60", .min = 0, .max = 86400, .help = "Seconds of the records' TTL."},
+    {.path = "dns01.check", .type = CONFIG_TEXTS, .option = "--dns01-check", .argument = "ADDR:PORT", .help = "Name servers that must serve a record before the ACME server is told; without it the one that was updated, with a hook none."},
+    {.path = "dns01.wait", .type = CONFIG_DURATION, .fallback = "60s", .max = 3600, .option = "--dns01-wait", .argument = "DURATION", .help = "How long publishing a record may take until it is served; 0: nobody looks."},
+    {.path = "dns01.hook", .type = CONFIG_TEXT, .option = "--dns01-hook", .argument = "CMD", .help = "Program called as CMD present|withdraw NAME VALUE, instead of a name server."},
+    {.path = "dns01.hook_limit", .type = CONFIG_DURATION, .fallback = "30s", .min = 0.1, .max = 3600, .help = "A call that lasts longer is killed."},
+    {.path = "dns01.hook_max", .type = CONFIG_INT, .fallback = "8", .min = 1, .max = 1024, .help = "Calls at a time."},
     {.path = "oam", .type = CONFIG_SECTION, .help = "The Token Authority (tkauth-01)."},
     {.path = "oam.url", .type = CONFIG_TEXT, .option = "--oam", .argument = "URL", .help = "Where authority tokens are fetched."},
     {.path = "oam.ca_file", .type = CONFIG_TEXT, .option = "--oam-ca-file", .argument = "PEM", .help = "Trust anchors of its TLS certificate."},
@@ -65,6 +78,7 @@ const struct config_program options_program = {
 
 void options_done(struct options *options) {
     OPENSSL_cleanse(options->eab_key, sizeof options->eab_key);
+    options_dns01_done(&options->dns01);
     free(options->nf_trust_pem);
     config_free(options->config);
     *options = (struct options){0};
@@ -90,15 +104,19 @@ static bool read_challenges(struct options *options, struct err *err) {
         if (len < sizeof name) {
             memcpy(name, list, len);
         }
+        list += len + (list[len] == ',' ? 1 : 0);
         enum acme_challenge_type type = ACME_CHALLENGE__COUNT;
+        if (strcmp(name, "none") == 0) {
+            options->challenge_none = true;
+            continue;
+        }
         if (options->challenges_count == ACME_CHALLENGE__COUNT
             || !acme_challenge_parse(name, &type) || solver_of(type) == NULL) {
             return fail(options, "challenge", err, "not a list of known challenge types");
         }
         options->challenges[options->challenges_count++] = type;
-        list += len + (list[len] == ',' ? 1 : 0);
     }
-    return options->challenges_count > 0
+    return options->challenges_count > 0 || options->challenge_none
            || fail(options, "challenge", err, "at least one challenge type is needed");
 }
 
@@ -172,8 +190,8 @@ static bool check(const struct options *options, struct err *err) {
         return fail(options, "account_model", err, "only per-nf is offered by this version");
     }
     if (options->identifiers != API_IDENTIFIERS_DNS && options->identifiers != API_IDENTIFIERS_AUTO
-        && options->oam == NULL) {
-        return fail(options, "identifiers", err, "NfInstanceId identifiers need --oam");
+        && options->oam == NULL && !options->challenge_none) {
+        return fail(options, "identifiers", err, "NfInstanceId identifiers need --oam, or the challenge none");
     }
     return true;
 }
@@ -197,6 +215,7 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .tls_key = config_text(config, "tls_key"),
         .identifiers = identifiers_of(config_text(config, "identifiers")),
         .http01_listen = config_text(config, "http01_listen"),
+        .tlsalpn01_listen = config_text(config, "tlsalpn01_listen"),
         .oam = config_text(config, "oam.url"),
         .oam_ca_file = config_text(config, "oam.ca_file"),
         .trace = config_text(config, "trace"),
@@ -214,5 +233,5 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
     };
     read_log(config_text(config, "log"));
     return read_challenges(ret, err) && check(ret, err) && read_trust(ret, err)
-           && read_eab(ret, err);
+           && read_eab(ret, err) && options_dns01_read(config, &ret->dns01, err);
 }

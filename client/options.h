@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "client/api.h"
+#include "client/options_dns01.h"
 #include "client/schedule.h"
 #include "common/clock.h"
 #include "common/config.h"
@@ -22,8 +23,11 @@ struct options {
     const char *tls_cert, *tls_key; /* both or neither */
     unsigned challenges_count;
     enum acme_challenge_type challenges[ACME_CHALLENGE__COUNT];
+    bool challenge_none; /* names may be authorised beforehand */
     enum api_identifiers identifiers;
     const char *http01_listen;     /* NULL = no responder */
+    const char *tlsalpn01_listen;  /* likewise */
+    struct options_dns01 dns01;
     const char *oam, *oam_ca_file; /* both or neither */
     char *nf_trust_pem;            /* all --nf-trust files, one after the other; owned */
     char eab_kid[256];             /* "" = none */

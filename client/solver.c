@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/solver_dns01.h"
 #include "client/solver_http01.h"
 #include "client/solver_tkauth01.h"
+#include "client/solver_tlsalpn01.h"
 #include "common/buf.h"
 #include "common/json.h"
 
@@ -14,6 +16,8 @@
 static const struct solver *const solvers_known[] = {
     [ACME_CHALLENGE_HTTP01] = &solver_http01_row,
     [ACME_CHALLENGE_TKAUTH01] = &solver_tkauth01_row,
+    [ACME_CHALLENGE_TLSALPN01] = &solver_tlsalpn01_row,
+    [ACME_CHALLENGE_DNS01] = &solver_dns01_row,
 };
 
 const struct solver *solver_of(enum acme_challenge_type type) {
@@ -25,7 +29,10 @@ static const struct solver *solver_at(const struct solvers *solvers, unsigned in
                                       enum acme_identifier_type type) {
     const struct solver *solver = solver_of(solvers->order[index]);
 
-    return solver != NULL && solver->identifier == type && solver->configured(solvers) ? solver : NULL;
+    return solver != NULL && (solver->identifiers & SOLVER_PROVES(type)) != 0
+                   && solver->configured(solvers)
+               ? solver
+               : NULL;
 }
 
 bool solver_for(const struct solvers *solvers, enum acme_identifier_type type) {
@@ -34,7 +41,7 @@ bool solver_for(const struct solvers *solvers, enum acme_identifier_type type) {
             return true;
         }
     }
-    return false;
+    return solvers->none;
 }
 
 static const json_t *challenge_of(const json_t *challenges, enum acme_challenge_type type) {
@@ -93,6 +100,12 @@ bool solver_choose(const struct solvers *solvers, const struct acme_identifier *
                || err_set(err, ERR_NO_MEMORY, "out of memory");
     }
     return none_fits(solvers, identifier, challenges, err);
+}
+
+void solver_settled(const struct solvers *solvers, int64_t row) {
+    if (solvers->dns01 != NULL) {
+        solver_dns01_settled(solvers->dns01, row);
+    }
 }
 
 void solver_task_done(struct solver_task *task) {

@@ -12,8 +12,12 @@
 #include "common/acme.h"
 #include "common/trace.h"
 
+struct dns01_hook;
+struct dns01_server;
+struct solver_dns01;
 struct solver_http01;
 struct solver_tkauth01;
+struct solver_tlsalpn01;
 
 /* What is configured, in the order of preference. */
 struct solvers {
@@ -21,6 +25,11 @@ struct solvers {
     enum acme_challenge_type order[ACME_CHALLENGE__COUNT];
     struct solver_http01 *http01;     /* borrowed; NULL = not configured */
     struct solver_tkauth01 *tkauth01; /* likewise */
+    struct solver_tlsalpn01 *tlsalpn01;
+    struct solver_dns01 *dns01;
+    struct dns01_server *dns01_server; /* who does its work; solvers.c's alone */
+    struct dns01_hook *dns01_hook;
+    bool none; /* names are authorised beforehand: an order may hold what no solver proves */
 };
 
 /* err NULL: presented; payload is there. */
@@ -39,9 +48,11 @@ struct solver_task {
     void *state; /* the solver's own between present and withdraw */
 };
 
+#define SOLVER_PROVES(type) (1U << (type))
+
 struct solver {
     enum acme_challenge_type type;
-    enum acme_identifier_type identifier; /* the kind of name it can prove */
+    unsigned identifiers; /* the kinds of name it can prove: SOLVER_PROVES(…) | … */
     bool (*configured)(const struct solvers *solvers);
     /* done may be called before it returns; on false it is not called. */
     bool (*present)(const struct solvers *solvers, struct solver_task *task, struct err *err);
@@ -51,7 +62,7 @@ struct solver {
 /* The row of a challenge type; NULL: this client cannot do it. */
 const struct solver *solver_of(enum acme_challenge_type type);
 
-/* A configured solver proves names of that type. */
+/* A configured solver proves names of that type, or they need none. */
 bool solver_for(const struct solvers *solvers, enum acme_identifier_type type);
 
 /*
@@ -63,6 +74,9 @@ bool solver_for(const struct solvers *solvers, enum acme_identifier_type type);
 MUST_CHECK bool solver_choose(const struct solvers *solvers,
                               const struct acme_identifier *identifier, const json_t *challenges,
                               struct solver_task *task, struct err *err);
+
+/* The enrolment of that row needs no challenge any more, whatever life it was presented in. */
+void solver_settled(const struct solvers *solvers, int64_t row);
 
 /* Free what the task owns; after withdraw. */
 void solver_task_done(struct solver_task *task);

@@ -152,7 +152,8 @@ static void http01_withdraw(const struct solvers *solvers, struct solver_task *t
 }
 
 const struct solver solver_http01_row = {.type = ACME_CHALLENGE_HTTP01,
-                                         .identifier = ACME_ID_DNS,
+                                         .identifiers =
+                                             SOLVER_PROVES(ACME_ID_DNS) | SOLVER_PROVES(ACME_ID_IP),
                                          .configured = http01_configured,
                                          .present = http01_present,
                                          .withdraw = http01_withdraw};

@@ -223,7 +223,7 @@ static void tkauth01_withdraw(const struct solvers *solvers, struct solver_task 
 }
 
 const struct solver solver_tkauth01_row = {.type = ACME_CHALLENGE_TKAUTH01,
-                                           .identifier = ACME_ID_NF_INSTANCE,
+                                           .identifiers = SOLVER_PROVES(ACME_ID_NF_INSTANCE),
                                            .configured = tkauth01_configured,
                                            .present = tkauth01_present,
                                            .withdraw = tkauth01_withdraw};

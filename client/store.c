@@ -401,6 +401,10 @@ bool store_resume(struct store *store, store_found_fn *fn, void *ctx, struct err
     return store_sql_live(store->reading, fn, ctx, err);
 }
 
+bool store_read_now(struct store *store, store_work *work, void *ctx, struct err *err) {
+    return work(store->reading, ctx, err);
+}
+
 uint64_t store_commits(const struct store *store) { return atomic_load(&store->commits); }
 
 uint64_t store_commit_records(const struct store *store) { return atomic_load(&store->records); }

@@ -92,6 +92,9 @@ MUST_CHECK bool store_write(struct store *store, store_work *work, store_saved *
 MUST_CHECK bool store_read(struct store *store, store_work *work, store_saved *done, void *ctx,
                            struct err *err);
 
+/* The same at once, on this thread: at start only, before any look-up is queued. */
+MUST_CHECK bool store_read_now(struct store *store, store_work *work, void *ctx, struct err *err);
+
 /* Call fn for every live enrolment and its account, at start, on this thread. */
 MUST_CHECK bool store_resume(struct store *store, store_found_fn *fn, void *ctx, struct err *err);
 

@@ -7,7 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # shellcheck disable=SC2034 # used by those who source this file
 build_packages=(gcc meson ninja-build pkg-config libssl-dev libmicrohttpd-dev libgnutls28-dev
-  libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev libc-ares-dev libjs-chart.js
+  libcurl4-openssl-dev libjansson-dev libyaml-dev libsqlite3-dev libc-ares-dev libldns-dev libjs-chart.js
   libjemalloc-dev)
 # shellcheck disable=SC2034
 run_packages=(openssl ca-certificates)

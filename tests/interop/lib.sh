@@ -133,3 +133,53 @@ judge_revoked() {
   fi
   grep -q 'certificate revoked' "$work/verify" || { cat "$work/verify"; fail "refused for another reason"; }
 }
+
+# knot PROGRAM ARG...: a program of Knot DNS, of the system or unpacked.
+knot() {
+  local program
+  for program in "$partners"/usr/{sbin,bin}/"$1" /usr/{sbin,bin}/"$1"; do
+    [ -x "$program" ] && break
+  done
+  LD_LIBRARY_PATH=$partners/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH) "$program" "${@:2}"
+}
+
+# knot_up ZONE...: Knot DNS at 127.0.0.1:$knot_port with the zones $work/knot/zones/ZONE, which
+# updates signed with $work/knot/key (knsupdate -k) may change; $work/knot/secret is its secret.
+# Ends with the script.
+knot_up() {
+  local zone program
+  knot_port=$(port_free)
+  mkdir -p "$work/knot/zones"
+  openssl rand -base64 32 >"$work/knot/secret"
+  printf 'hmac-sha256:hook:%s\n' "$(cat "$work/knot/secret")" >"$work/knot/key"
+  chmod 600 "$work/knot/key" "$work/knot/secret"
+  {
+    printf 'server:\n  rundir: %s\n  listen: 127.0.0.1@%s\n  identity: nfacme\n' "$work/knot" "$knot_port"
+    printf 'database:\n  storage: %s\nlog:\n  - target: stderr\n    any: info\n' "$work/knot"
+    printf 'key:\n  - id: hook\n    algorithm: hmac-sha256\n    secret: %s\n' "$(cat "$work/knot/secret")"
+    printf 'acl:\n  - id: hook\n    key: hook\n    action: [update, transfer]\nzone:\n'
+    for zone; do
+      printf '  - domain: %s\n    storage: %s\n    file: %s\n    acl: hook\n    zonefile-sync: -1\n    journal-content: none\n' \
+        "$zone" "$work/knot/zones" "$zone"
+    done
+  } >"$work/knot/knot.conf"
+  for program in "$partners/usr/sbin/knotd" /usr/sbin/knotd; do [ -x "$program" ] && break; done
+  LD_LIBRARY_PATH=$partners/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH) "$program" \
+    -c "$work/knot/knot.conf" >"$work/knot.log" 2>&1 &
+  knot_pid=$!
+  cleanups+=("knot_down")
+  for ((i = 0; i < 200; i++)); do
+    kill -0 "$knot_pid" 2>/dev/null || { cat "$work/knot.log"; fail "no name server"; }
+    knot kdig "@127.0.0.1" -p "$knot_port" +timeout=1 +retry=0 SOA "$1" 2>/dev/null | grep -q NOERROR && return
+    read -r -t 0.1 <> <(:) || true
+  done
+  cat "$work/knot.log"
+  fail "the name server does not answer"
+}
+
+knot_down() {
+  [ -n "${knot_pid:-}" ] || return 0
+  kill "$knot_pid" 2>/dev/null
+  wait "$knot_pid" 2>/dev/null
+  knot_pid=
+}
