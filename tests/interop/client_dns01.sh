@@ -107,15 +107,18 @@ fleet "by tls-alpn-01" tls-alpn-01
 
 # ---- killed between present and withdraw ----
 
-nf_export amf-1 "$work/nf"
-body=$(jq -c '. + {profile: "nf-both"}' "$work/nf/request.json")
+# asked: amf-1 asks for a certificate, with an assertion of its own, and does not wait.
+asked() {
+  nf_export amf-1 "$work/nf" --fqdn --profile nf-both
+  same "the enrolment is under way" "$(nf_wait=0 nf_ask "$work/nf" "$(cat "$work/nf/nf.json")")" 202
+  id=$(nf_location "$work/nf")
+}
 rows() { sqlite3 "$work/client/client.db" "SELECT count(*) FROM publication"; }
 
 # killed: a client that waits for a name server nobody is at, killed with its record in the zone.
 killed() {
   client_with tkauth-01,dns-01 "${signed[@]}" --dns01-check "127.0.0.1:$(port_free)" --dns01-wait 600
-  same "the enrolment is under way" "$(nf_wait=0 nf_ask "$work/nf" "$body")" 202
-  id=$(nf_location "$work/nf")
+  asked
   until_zone "nothing was published" 0
   kill -9 "${bed_pid[client]}" && wait "${bed_pid[client]}" 2>/dev/null
   unset "bed_pid[client]"
@@ -167,15 +170,13 @@ until_rows
 
 openssl rand -base64 32 >"$work/wrong"
 client_with tkauth-01,dns-01 "${updates[@]}" --dns01-secret-file "$work/wrong"
-nf_wait=0 nf_ask "$work/nf" "$body" >/dev/null
-id=$(nf_location "$work/nf")
+asked
 until_ready FAILED
 holds "the reason names the refusal" "$work/nf/body" 'name server answers NOTAUTH'
 
 client_with tkauth-01,dns-01 "${signed[@]}"
 kill -STOP "$knot_pid"
-nf_wait=0 nf_ask "$work/nf" "$body" >/dev/null
-id=$(nf_location "$work/nf")
+asked
 for ((i = 0; i < 200; i++)); do
   grep -q 'room=dns01 event=retry .*in time' "$work/out/logs/client.log" && break
   read -r -t 0.1 <> <(:) || true
