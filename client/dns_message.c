@@ -166,13 +166,16 @@ static uint64_t time_of(const ldns_rdf *rdf) {
 
 /* Every field is there and of its length: ldns reads a record as far as it goes. */
 static bool tsig_whole(const ldns_rr *tsig) {
-    return ldns_rr_rd_count(tsig) == TSIG_FIELDS && ldns_rdf_size(ldns_rr_rdf(tsig, TSIG_TIME)) == 6
+    return ldns_rr_rd_count(tsig) == TSIG_FIELDS && ldns_rr_get_class(tsig) == LDNS_RR_CLASS_ANY
+           && ldns_rr_ttl(tsig) == 0 && ldns_rdf_size(ldns_rr_rdf(tsig, TSIG_TIME)) == 6
            && ldns_rdf_size(ldns_rr_rdf(tsig, TSIG_FUDGE)) == 2
            && ldns_rdf_size(ldns_rr_rdf(tsig, TSIG_MAC)) >= 2
+           && ldns_rdf_size(ldns_rr_rdf(tsig, TSIG_ID)) == 2
            && ldns_rdf_size(ldns_rr_rdf(tsig, TSIG_ERROR)) == 2;
 }
 
-/* RFC 8945 5.3: signed with our key, over our request, now.  ldns checks the MAC alone. */
+/* RFC 8945 5.3: signed with our key, over our request, now.  ldns checks the MAC alone,
+ * and takes class, TTL and id for granted. */
 static bool tsig_good(ldns_pkt *packet, const struct dns_message *asked, const struct dns_key *key,
                       const uint8_t *wire, size_t len, uint64_t now_s) {
     const ldns_rr *tsig = ldns_pkt_tsig(packet);
@@ -184,6 +187,7 @@ static bool tsig_good(ldns_pkt *packet, const struct dns_message *asked, const s
     if (tsig == NULL || !tsig_whole(tsig) || algorithm == NULL || name == NULL
         || ldns_dname_compare(ldns_rr_owner(tsig), name) != 0
         || ldns_dname_compare(ldns_rr_rdf(tsig, TSIG_ALGORITHM), algorithm) != 0
+        || ldns_rdf2native_int16(ldns_rr_rdf(tsig, TSIG_ID)) != asked->id
         || ldns_rdf2native_int16(ldns_rr_rdf(tsig, TSIG_ERROR)) != 0) {
         return false;
     }

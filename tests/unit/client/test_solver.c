@@ -87,6 +87,43 @@ START_TEST(what_is_not_configured_is_not_chosen) {
 }
 END_TEST
 
+/* clang-format off */
+static const struct { enum acme_challenge_type type; unsigned proves; } proves[] = {
+    {ACME_CHALLENGE_HTTP01,    SOLVER_PROVES(ACME_ID_DNS) | SOLVER_PROVES(ACME_ID_IP)}, /* RFC 8738 7 */
+    {ACME_CHALLENGE_TLSALPN01, SOLVER_PROVES(ACME_ID_DNS) | SOLVER_PROVES(ACME_ID_IP)},
+    {ACME_CHALLENGE_DNS01,     SOLVER_PROVES(ACME_ID_DNS)},
+    {ACME_CHALLENGE_TKAUTH01,  SOLVER_PROVES(ACME_ID_NF_INSTANCE)},
+};
+/* clang-format on */
+
+START_TEST(one_challenge_type_may_prove_several_kinds_of_name) {
+    const struct acme_identifier address = {ACME_ID_IP, "192.0.2.1"};
+    struct solver_task task = {0};
+    struct err err = {0};
+
+    for (size_t i = 0; i < COUNT(proves); i++) {
+        ck_assert_uint_eq(solver_of(proves[i].type)->identifiers, proves[i].proves);
+    }
+    ck_assert(choose(&address, "[" DNS01 "," HTTP01 "]", &task, &err));
+    ck_assert_int_eq(task.type, ACME_CHALLENGE_HTTP01);
+    solver_task_done(&task);
+}
+END_TEST
+
+START_TEST(names_authorised_beforehand_need_no_solver) {
+    const struct solvers nobody = {.none = true};
+    struct solver_task task = {0};
+    struct err err = {0};
+    AUTO(json_release) json_t *json = json_loads("[" HTTP01 "]", 0, NULL);
+
+    for (unsigned type = 0; type < ACME_ID__COUNT; type++) {
+        ck_assert(solver_for(&nobody, (enum acme_identifier_type)type));
+    }
+    ck_assert(!solver_choose(&nobody, &name, json, &task, &err)); /* pending after all */
+    ck_assert_ptr_nonnull(strstr(err.detail, "the server offers http-01, we can none"));
+}
+END_TEST
+
 START_TEST(a_row_is_found_by_its_challenge_type) {
     for (unsigned type = 0; type < ACME_CHALLENGE__COUNT; type++) {
         const struct solver *solver = solver_of((enum acme_challenge_type)type);
@@ -94,14 +131,19 @@ START_TEST(a_row_is_found_by_its_challenge_type) {
     }
     ck_assert_ptr_nonnull(solver_of(ACME_CHALLENGE_HTTP01));
     ck_assert_ptr_nonnull(solver_of(ACME_CHALLENGE_TKAUTH01));
-    ck_assert_ptr_null(solver_of(ACME_CHALLENGE_TLSALPN01));
+    ck_assert_ptr_nonnull(solver_of(ACME_CHALLENGE_TLSALPN01));
+    ck_assert_ptr_nonnull(solver_of(ACME_CHALLENGE_DNS01));
+    ck_assert_ptr_null(solver_of(ACME_CHALLENGE__COUNT));
 }
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        each_kind_of_name_gets_the_challenge_that_proves_it, where_none_fits_both_lists_are_named,
-        what_is_not_configured_is_not_chosen, a_row_is_found_by_its_challenge_type};
+    const TTest *const tests[] = {each_kind_of_name_gets_the_challenge_that_proves_it,
+                                  where_none_fits_both_lists_are_named,
+                                  what_is_not_configured_is_not_chosen,
+                                  one_challenge_type_may_prove_several_kinds_of_name,
+                                  names_authorised_beforehand_need_no_solver,
+                                  a_row_is_found_by_its_challenge_type};
 
     return suite_run("client/solver", tests, COUNT(tests));
 }
