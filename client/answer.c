@@ -123,6 +123,11 @@ void answer_enrolment(struct call *call, unsigned status, const struct enrolment
     answer_send(call, status, "application/json", body, strlen(body), enrolment->nf, "");
 }
 
+void answer_nothing(struct call *call, const struct enrolment *enrolment) {
+    answer_headers(call, 204, enrolment, 0);
+    answer_send(call, 204, NULL, NULL, 0, enrolment->nf, "");
+}
+
 void answer_chain(struct call *call, const struct enrolment *enrolment) {
     char *body = strdup(enrolment->chain);
 

@@ -11,11 +11,21 @@
 #include "common/loop.h"
 #include "common/trace.h"
 
-enum call_kind { CALL_ENROL, CALL_RENEW, CALL_GET, CALL_CSR, CALL_CERTIFICATE, CALL_OTHER };
+enum call_kind {
+    CALL_ENROL,
+    CALL_RENEW,
+    CALL_GET,
+    CALL_CSR,
+    CALL_CERTIFICATE,
+    CALL_REVOKE,
+    CALL_DELETE,
+    CALL_OTHER
+};
 
 #define CALL_HOST_SIZE 262 /* a name of 253, a port */
 #define CALL_WAIT_MAX_S 60 /* Prefer: wait is cut to this */
 
+struct job;
 struct live;
 
 struct call {
@@ -34,10 +44,14 @@ struct call {
                                   CALL_RENEW: the last two, the rest by the engine */
     unsigned char *csr;        /* CALL_CSR: DER */
     size_t csr_len;
+    int reason;    /* CALL_REVOKE: RFC 5280 5.3.1 */
+    bool operator; /* asks on the admin listener: every tenant's enrolments are there */
 
     /* the engine's */
     void *engine;
     struct live *live; /* where it is held */
+    struct job *job;   /* or there */
+    uint64_t era;      /* of the accounts it has looked up */
     struct call *next;
     struct loop_timer timer;
     bool due; /* has waited long enough */
@@ -53,6 +67,8 @@ void answer_problem(struct call *call, const struct err *err);
 /* The resource.  201 and 202 carry Location, 202 Retry-After. */
 void answer_enrolment(struct call *call, unsigned status, const struct enrolment *enrolment,
                       uint32_t retry_after_s);
+/* 204. */
+void answer_nothing(struct call *call, const struct enrolment *enrolment);
 /* 200 and the chain. */
 void answer_chain(struct call *call, const struct enrolment *enrolment);
 /* The reason of a FAILED enrolment. */

@@ -77,6 +77,15 @@ static bool read_csr(struct api *api, struct call *call, struct err *err) {
                         &call->csr_len, err);
 }
 
+static bool read_revoke(struct api *api, struct call *call, struct err *err) {
+    size_t len = 0;
+    const char *body = httpd_body(call->exchange, &len);
+
+    (void)api;
+    return api_revoke_read(body, len, httpd_header(call->exchange, "Content-Type"), &call->reason,
+                           err);
+}
+
 static bool read_nothing(struct api *api, struct call *call, struct err *err) {
     (void)api;
     (void)call;
@@ -99,12 +108,12 @@ static const struct {
 } routes[] = {
     {HTTP_POST,   API_ROOT,                           CALL_ENROL,       "POST enrolments",     read_enrol},
     {HTTP_GET,    API_ROOT "/{id}",                   CALL_GET,         "GET enrolment",       read_nothing},
-    {HTTP_DELETE, API_ROOT "/{id}",                   CALL_OTHER,       "DELETE enrolment",    read_later},
+    {HTTP_DELETE, API_ROOT "/{id}",                   CALL_DELETE,      "DELETE enrolment",    read_nothing},
     {HTTP_PUT,    API_ROOT "/{id}/csr",               CALL_CSR,         "PUT csr",             read_csr},
     {HTTP_GET,    API_ROOT "/{id}/certificate",       CALL_CERTIFICATE, "GET certificate",     read_nothing},
     {HTTP_PUT,    API_ROOT "/{id}/authority-token",   CALL_OTHER,       "PUT authority-token", read_later},
     {HTTP_POST,   API_ROOT "/{id}/renewals",          CALL_RENEW,       "POST renewals",       read_renew},
-    {HTTP_POST,   API_ROOT "/{id}/revocations",       CALL_OTHER,       "POST revocations",    read_later},
+    {HTTP_POST,   API_ROOT "/{id}/revocations",       CALL_REVOKE,      "POST revocations",    read_revoke},
 };
 /* clang-format on */
 

@@ -1,4 +1,4 @@
-/* What POST enrolments may say. */
+/* What bodies and headers of the API may say. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +12,8 @@
 #include "common/ossl.h"
 
 #define WAIT_DIGITS_MAX 9
+#define CRL_REASON_MAX 10 /* RFC 5280 5.3.1 */
+#define CRL_REASON_UNUSED 7
 #define MAX_RSP_DIGITS_MAX 9
 
 /* Decimal digits, nothing else; false when there is none or more than most. */
@@ -260,4 +262,31 @@ bool api_cca_read(const struct api_policy *policy, const char *header, struct en
     }
     ret->cca = strdup(header);
     return ret->cca != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+bool api_revoke_read(const char *body, size_t len, const char *content_type, int *ret_reason,
+                     struct err *err) {
+    static const char *const members[] = {"reason", NULL};
+    const json_t *reason = NULL;
+
+    *ret_reason = 0;
+    if (len == 0) {
+        return true;
+    }
+    if (!api_media_type(content_type, "application/json")) {
+        return err_set_param(err, ERR_MEDIA_TYPE, "Content-Type", "the body must be JSON");
+    }
+    AUTO(json_release) json_t *json = json_read_object(body, len, err);
+    if (json == NULL || !json_only(json, members, err)) {
+        return false;
+    }
+    reason = json_object_get(json, "reason");
+    if (reason != NULL
+        && (!json_is_integer(reason) || json_integer_value(reason) < 0
+            || json_integer_value(reason) > CRL_REASON_MAX
+            || json_integer_value(reason) == CRL_REASON_UNUSED)) {
+        return err_set_param(err, ERR_INVALID, "reason", "reason is not a CRLReason of RFC 5280");
+    }
+    *ret_reason = (int)json_integer_value(reason);
+    return true;
 }

@@ -8,6 +8,7 @@
 #include "client/admin.h"
 #include "client/credentials.h"
 #include "client/engine.h"
+#include "client/jobs.h"
 #include "client/schedule.h"
 #include "client/solver_dns01.h"
 #include "client/solver_tkauth01.h"
@@ -31,6 +32,7 @@ struct client {
     struct httpc *acme, *oam;
     struct upstream *upstream;
     struct solvers solvers;
+    struct jobs *jobs;
     struct engine *engine;
     struct notify_options notify;
     struct schedule *schedule;
@@ -123,6 +125,16 @@ static bool open_solvers(struct client *client, struct err *err) {
            && open_oam(client, err);
 }
 
+static bool open_jobs(struct client *client, struct err *err) {
+    client->jobs = jobs_new(&(struct jobs_options){.loop = client->loop,
+                                                   .store = client->store,
+                                                   .vault = client->vault,
+                                                   .upstream = client->upstream,
+                                                   .clock = &client->options->clock},
+                            err);
+    return client->jobs != NULL && jobs_resume(client->jobs, err);
+}
+
 static bool open_engine(struct client *client, struct err *err) {
     const struct options *options = client->options;
     const struct engine_options engine = {
@@ -130,6 +142,7 @@ static bool open_engine(struct client *client, struct err *err) {
         .store = client->store,
         .vault = client->vault,
         .upstream = client->upstream,
+        .jobs = client->jobs,
         .solvers = &client->solvers,
         .clock = &options->clock,
         .trace = client->trace,
@@ -216,8 +229,8 @@ struct client *client_start(const struct options *options, struct err *err) {
     client->trace = trace_open("client", options->trace, options->events, err);
     client->loop = client->trace == NULL ? NULL : loop_new(err);
     if (client->loop == NULL || !open_state(client, err) || !open_upstream(client, err)
-        || !open_solvers(client, err) || !open_engine(client, err) || !open_schedule(client, err)
-        || !start(client, err)) {
+        || !open_solvers(client, err) || !open_jobs(client, err) || !open_engine(client, err)
+        || !open_schedule(client, err) || !start(client, err)) {
         return NULL;
     }
     return TAKE(client);
@@ -233,10 +246,11 @@ void client_stop(struct client *client) {
     }
     api_stop(client->api);
     admin_stop(client->admin);
-    store_close(client->store); /* before the engine: completions find nobody */
+    store_close(client->store);               /* before the engine: completions find nobody */
     solver_dns01_stop(client->solvers.dns01); /* what is published stays, for the next start */
     client->solvers.dns01 = NULL;
     engine_free(client->engine);
+    jobs_free(client->jobs);
     schedule_free(client->schedule);
     solver_tkauth01_free(client->solvers.tkauth01);
     solvers_close(&client->solvers);

@@ -1,6 +1,7 @@
 #include "client/dns_message.h"
 
 #include <ldns/ldns.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #define NAME_SIZE 256
 #define ALGORITHM_SIZE 24
 #define RCODE_SIZE 24
+#define SECRET_MAX 512
 #define TSIG_FIELDS 7 /* RFC 8945 4.2 */
 
 enum { TSIG_ALGORITHM, TSIG_TIME, TSIG_FUDGE, TSIG_MAC, TSIG_ID, TSIG_ERROR };
@@ -104,6 +106,23 @@ static void random_id(ldns_pkt *packet) {
     ldns_pkt_set_id(packet, id);
 }
 
+/* Asked beforehand: the library leaks what it cannot sign with. */
+static bool key_fits(const struct dns_key *key) {
+    static const char *const algorithms[] = {"hmac-sha256", "hmac-sha512", "hmac-sha1"};
+    unsigned char octets[SECRET_MAX];
+    const size_t len = strlen(key->secret);
+    bool known = false;
+
+    for (size_t i = 0; i < COUNT(algorithms); i++) {
+        known = known || strcmp(key->algorithm, algorithms[i]) == 0;
+    }
+    const bool decodes =
+        len > 0 && len < SECRET_MAX
+        && EVP_DecodeBlock(octets, (const unsigned char *)key->secret, (int)len) > 0;
+    OPENSSL_cleanse(octets, sizeof octets);
+    return known && decodes;
+}
+
 bool dns_update_make(const struct dns_change *change, const struct dns_key *key,
                      struct dns_message *ret, struct err *err) {
     AUTO(packet_free) ldns_pkt *packet = update_new(change, err);
@@ -111,6 +130,10 @@ bool dns_update_make(const struct dns_change *change, const struct dns_key *key,
 
     if (packet == NULL) {
         return false;
+    }
+    if (!key_fits(key)) {
+        return err_set(err, ERR_CONFIG, "the key %.60s cannot sign: algorithm or secret",
+                       key->name);
     }
     random_id(packet);
     algorithm_name(key, algorithm);

@@ -142,6 +142,13 @@ static void save(void *ctx) {
     struct err err = {0};
     const struct store_account *account = live->account.sealed == NULL ? NULL : &live->account;
 
+    if (live->record.state == ENROLMENT_WITHDRAWN) {
+        if (!jobs_withdraw(live->engine->options.jobs, &live->record, live->stored, false, saved,
+                           live, &err)) {
+            saved(live, &err);
+        }
+        return;
+    }
     bool queued = live->inserted ? store_move(store, &live->record, live->stored, saved, live, &err)
                                  : store_insert(store, &live->record, account, saved, live, &err);
     if (!queued) {
@@ -160,7 +167,11 @@ static void gone_on(struct live *live) {
     live->saving = false;
     store_account_done(&live->account);
     engine_settle(live);
-    engine_step(live);
+    if (live->leaving && live->record.state != ENROLMENT_WITHDRAWN) {
+        engine_withdraw(live);
+    } else {
+        engine_step(live);
+    }
 }
 
 static void saved(void *ctx, const struct err *err) {
@@ -194,7 +205,7 @@ void engine_insert(struct live *live) {
     save(live);
 }
 
-static bool turn(struct live *live, enum enrolment_event event) {
+bool engine_turn(struct live *live, enum enrolment_event event) {
     enum enrolment_state next = ENROLMENT_STATE__COUNT;
     struct err err = {0};
 
@@ -210,16 +221,20 @@ static bool turn(struct live *live, enum enrolment_event event) {
     return true;
 }
 
+void engine_save(struct live *live) {
+    live->saving = true;
+    stamp(live);
+    save(live);
+}
+
 void engine_move(struct live *live, enum enrolment_event event) {
-    if (turn(live, event)) {
-        live->saving = true;
-        stamp(live);
-        save(live);
+    if (engine_turn(live, event)) {
+        engine_save(live);
     }
 }
 
 void engine_move_unsaved(struct live *live, enum enrolment_event event) {
-    if (turn(live, event)) {
+    if (engine_turn(live, event)) {
         tell(live);
         engine_step(live);
     }
@@ -348,6 +363,7 @@ void engine_stop(void *ctx) {
 
     engine->stopping = true;
     map_each(engine->by_id, stop_one, &err);
+    jobs_stop(engine->options.jobs);
     loop_stop(engine->options.loop);
 }
 

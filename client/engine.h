@@ -18,6 +18,7 @@
 #include "common/trace.h"
 
 struct engine;
+struct jobs;
 struct schedule_policy;
 
 /* All borrowed for the engine's life. */
@@ -26,6 +27,7 @@ struct engine_options {
     struct store *store;
     struct vault *vault;
     struct upstream *upstream;
+    struct jobs *jobs;
     const struct solvers *solvers;
     const struct clock *clock;
     struct trace *trace;

@@ -34,6 +34,10 @@ static bool same_identity(const struct enrolment *have, const struct enrolment *
                             "this NF has an enrolment with another profile");
 }
 
+bool engine_owns(const struct call *call, const struct enrolment *record) {
+    return call->operator|| strcmp(record->nf, call->peer) == 0;
+}
+
 static bool settled(const struct call *call, enum enrolment_state state) {
     const bool over = !enrolment_live(state);
 
@@ -45,11 +49,25 @@ static bool settled(const struct call *call, enum enrolment_state state) {
         return over || state == ENROLMENT_READY;
     case CALL_CSR:
         return over || state == ENROLMENT_READY;
+    case CALL_DELETE:
+        return state == ENROLMENT_WITHDRAWN;
+    case CALL_REVOKE:
     case CALL_CERTIFICATE:
     case CALL_OTHER:
         return true;
     }
     return true;
+}
+
+static void answer_withdrawn(struct call *call, const struct enrolment *record) {
+    const struct err none = {.kind = ERR_NOT_FOUND, .detail = "the enrolment was withdrawn"};
+    const struct err over = {.kind = ERR_CONFLICT, .detail = "the enrolment was withdrawn"};
+
+    if (call->kind == CALL_DELETE) {
+        answer_nothing(call, record);
+    } else {
+        answer_problem(call, call->kind == CALL_CERTIFICATE ? &none : &over);
+    }
 }
 
 /* Answer from a record whose state is on disk. */
@@ -59,6 +77,8 @@ static void answer_from(struct call *call, const struct enrolment *record, bool 
 
     if (call->kind == CALL_GET) {
         answer_enrolment(call, 200, record, 0);
+    } else if (record->state == ENROLMENT_WITHDRAWN) {
+        answer_withdrawn(call, record);
     } else if (record->state == ENROLMENT_FAILED) {
         answer_failure(call, record);
     } else if (call->kind == CALL_CERTIFICATE && record->chain == NULL) {
@@ -149,17 +169,16 @@ static void waited(void *ctx) {
     }
 }
 
-/* Hold a call at its enrolment, or answer it at once. */
-static void attach(struct live *live, struct call *call) {
+void engine_attach(struct live *live, struct call *call) {
     uint64_t wait_us = call->wait_us;
 
     call->live = live;
     if (!live->saving
-        && (wait_us == 0 || settled(call, live->record.state) || call->kind == CALL_CERTIFICATE)) {
+        && ((wait_us == 0 && call->kind != CALL_DELETE) || settled(call, live->record.state))) {
         answer_live(live, call, settled(call, live->record.state), NULL);
         return;
     }
-    call->due = wait_us == 0;
+    call->due = wait_us == 0 && call->kind != CALL_DELETE;
     wait_us = wait_us == 0 ? ENGINE_SAVE_PATIENCE_US : wait_us;
     if (call->max_rsp_us != 0 && call->max_rsp_us < wait_us) {
         wait_us = call->max_rsp_us;
@@ -235,15 +254,21 @@ static struct live *create(struct engine *engine, struct call *call, struct stor
 static void join(struct live *live, struct call *call) {
     struct err err = {0};
 
-    if (!same_identity(&live->record, &call->asked, &err)) {
+    if (live->leaving) {
+        err.retry_after_s = RETRY_AFTER_S;
+        (void)err_set(&err, ERR_OVERLOAD, "an enrolment of this NF is being withdrawn");
+    }
+    if (err.kind != ERR_NONE || !same_identity(&live->record, &call->asked, &err)) {
         answer_problem(call, &err);
         return;
     }
     if (!live->trace.sampled) {
         live->trace = call->self; /* resumed: nobody else traces it */
     }
-    attach(live, call);
+    engine_attach(live, call);
 }
+
+static void enrol(struct engine *engine, struct call *call);
 
 static void enrol_found(void *ctx, struct store_found *found, const struct err *err) {
     struct call *call = ctx;
@@ -255,6 +280,10 @@ static void enrol_found(void *ctx, struct store_found *found, const struct err *
         join(live, call);
         return;
     }
+    if (err == NULL && (call->era == 0 || call->era != jobs_era(engine->options.jobs))) {
+        enrol(engine, call); /* the account found may be on its way out */
+        return;
+    }
     if (err == NULL && found->found_enrolment) {
         if (same_identity(&found->enrolment, &call->asked, &failure)) {
             answer_from(call, &found->enrolment, true, NULL, 0);
@@ -262,7 +291,7 @@ static void enrol_found(void *ctx, struct store_found *found, const struct err *
         }
     } else if (err == NULL && (live = create(engine, call, found, &failure)) != NULL) {
         live->saving = true;
-        attach(live, call);
+        engine_attach(live, call);
         engine_insert(live);
         return;
     }
@@ -274,6 +303,7 @@ static void enrol(struct engine *engine, struct call *call) {
     struct live *live = map_get(engine->by_nf, call->asked.nf);
     struct err err = {0};
 
+    call->era = jobs_era(engine->options.jobs);
     if (live != NULL) {
         join(live, call);
     } else if (!store_tenant(engine->options.store,
@@ -318,7 +348,7 @@ static void renew_found(void *ctx, struct store_found *found, const struct err *
 
     if (err == NULL
         && (!found->found_enrolment || strcmp(found->enrolment.id, call->id) != 0
-            || strcmp(found->enrolment.nf, call->peer) != 0)) {
+            || !engine_owns(call, &found->enrolment))) {
         (void)err_set(&failure, ERR_NOT_FOUND, "no such enrolment");
     } else if (err == NULL && renewal_of(engine, call, &found->enrolment, &failure)) {
         enrol(engine, call);
@@ -332,7 +362,7 @@ static void call_renew(struct engine *engine, struct call *call) {
     struct err err = {0};
     int64_t row = 0;
 
-    if (live != NULL && strcmp(live->record.nf, call->peer) == 0) {
+    if (live != NULL && engine_owns(call, &live->record)) {
         (void)err_set(&err, ERR_CONFLICT, "the enrolment is %s: only an ISSUED one can be renewed",
                       enrolment_state_name(live->record.state));
     } else if (live != NULL || !enrolment_id_row(call->id, &row)) {
@@ -350,6 +380,9 @@ static bool same_csr(const struct enrolment *record, const struct call *call) {
 
 /* May this CSR be answered from the record?  Else why not. */
 static bool csr_fits(const struct enrolment *record, const struct call *call, struct err *err) {
+    if (record->state == ENROLMENT_WITHDRAWN) {
+        return err_set(err, ERR_CONFLICT, "the enrolment was withdrawn");
+    }
     if (record->state < ENROLMENT_READY) {
         return err_set(err, ERR_CONFLICT, "the enrolment is %s and not READY for a CSR",
                        enrolment_state_name(record->state));
@@ -362,7 +395,7 @@ static void call_csr(struct live *live, struct call *call) {
     struct enrolment *record = &live->record;
     struct err err = {0};
 
-    if (record->state == ENROLMENT_READY && !live->saving) {
+    if (record->state == ENROLMENT_READY && !live->saving && !live->leaving) {
         free(record->csr);
         record->csr = TAKE(call->csr);
         record->csr_len = call->csr_len;
@@ -372,12 +405,12 @@ static void call_csr(struct live *live, struct call *call) {
         live->finalize_tries = 0;
         loop_timer_unset(live->engine->options.loop, &live->timer);
         live->saving = true;
-        attach(live, call);
+        engine_attach(live, call);
         engine_move(live, ENROLMENT_ON_CSR);
     } else if (!csr_fits(record, call, &err)) {
         answer_problem(call, &err);
     } else {
-        attach(live, call);
+        engine_attach(live, call);
     }
 }
 
@@ -389,8 +422,11 @@ static void find_found(void *ctx, struct store_found *found, const struct err *e
 
     if (err == NULL
         && (!found->found_enrolment || strcmp(record->id, call->id) != 0
-            || strcmp(record->nf, call->peer) != 0)) {
+            || !engine_owns(call, record))) {
         (void)err_set(&failure, ERR_NOT_FOUND, "no such enrolment");
+    } else if (err == NULL && call->kind == CALL_DELETE && record->state != ENROLMENT_WITHDRAWN) {
+        engine_withdraw_found(call, &found->enrolment);
+        return;
     } else if (err == NULL && (call->kind != CALL_CSR || csr_fits(record, call, &failure))) {
         answer_from(call, record, true, NULL, 0);
         return;
@@ -398,16 +434,19 @@ static void find_found(void *ctx, struct store_found *found, const struct err *e
     answer_problem(call, &failure);
 }
 
-static void call_by_id(struct engine *engine, struct call *call) {
+void engine_call_by_id(struct engine *engine, struct call *call) {
     struct live *live = map_get(engine->by_id, call->id);
     struct err err = {0};
     int64_t row = 0;
 
-    if (live != NULL && strcmp(live->record.nf, call->peer) == 0) {
+    if (live != NULL && engine_owns(call, &live->record)) {
         if (call->kind == CALL_CSR) {
             call_csr(live, call);
+        } else if (call->kind == CALL_DELETE) {
+            engine_attach(live, call);
+            engine_withdraw(live);
         } else {
-            attach(live, call);
+            engine_attach(live, call);
         }
         return;
     }
@@ -424,7 +463,9 @@ void engine_call(struct engine *engine, struct call *call) {
         enrol(engine, call);
     } else if (call->kind == CALL_RENEW) {
         call_renew(engine, call);
+    } else if (call->kind == CALL_REVOKE) {
+        engine_call_revoke(engine, call);
     } else {
-        call_by_id(engine, call);
+        engine_call_by_id(engine, call);
     }
 }

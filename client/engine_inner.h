@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client/engine.h"
+#include "client/jobs.h"
 #include "client/map.h"
 #include "client/request.h"
 
@@ -37,6 +38,7 @@ struct live {
     enum enrolment_state stored;     /* as on disk */
     enum enrolment_state told_state; /* as logged last, once `told` */
     bool inserted, saving, told;
+    bool leaving;               /* to be withdrawn as soon as nothing is being saved */
     struct call *calls;         /* held */
     struct request *request;    /* under way */
     struct loop_timer timer;    /* poll, expiry of the order, another save */
@@ -66,6 +68,10 @@ void engine_live_drop(struct live *live);
 /* Note the transition, save it, then answer and go on. */
 void engine_move(struct live *live, enum enrolment_event event);
 /* Note it without saving, and go on. */
+/* Take the arrow in memory; false: there is none. */
+MUST_CHECK bool engine_turn(struct live *live, enum enrolment_event event);
+/* Save what was turned to. */
+void engine_save(struct live *live);
 void engine_move_unsaved(struct live *live, enum enrolment_event event);
 void engine_insert(struct live *live);
 void engine_fail(struct live *live, const struct err *err);
@@ -79,6 +85,19 @@ void engine_call(struct engine *engine, struct call *call);
 void engine_settle(struct live *live);
 /* Answer all with err. */
 void engine_settle_all(struct live *live, const struct err *err);
+
+/* May this call see the enrolment?  Others' are not there at all. */
+bool engine_owns(const struct call *call, const struct enrolment *record);
+void engine_call_by_id(struct engine *engine, struct call *call);
+/* Hold a call at its enrolment, or answer it at once. */
+void engine_attach(struct live *live, struct call *call);
+
+/* engine_leave.c: revocation and withdrawal */
+void engine_call_revoke(struct engine *engine, struct call *call);
+/* Of one that is over, found in the store (moved out). */
+void engine_withdraw_found(struct call *call, struct enrolment *record);
+/* Of a live one; when something is being saved, after that. */
+void engine_withdraw(struct live *live);
 
 /* engine_waits.c: fill record.waits_for. */
 void engine_waits(struct live *live);

@@ -14,7 +14,8 @@
 #include "common/rng.h"
 
 /* One row per arrow.  What is not here is forbidden.  Only READY waits for the NF; every state
- * before it is resumed by itself, and only those that still live can fail. */
+ * before it is resumed by itself, and only those that still live can fail; anything can be
+ * withdrawn. */
 /* clang-format off */
 static const struct {
     enum enrolment_state from;
@@ -39,6 +40,16 @@ static const struct {
     {ENROLMENT_VALIDATING, ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
     {ENROLMENT_READY,      ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},     /* order expired */
     {ENROLMENT_FINALIZING, ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
+    {ENROLMENT_AUTHORISED, ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_ACCOUNT,    ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_ORDERED,    ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_AWAITING_TOKEN,ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_CHALLENGED, ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_VALIDATING, ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_READY,      ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_FINALIZING, ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_ISSUED,     ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
+    {ENROLMENT_FAILED,     ENROLMENT_ON_WITHDRAWN,    ENROLMENT_WITHDRAWN},
 };
 
 static const char *const state_names[] = {
@@ -202,6 +213,11 @@ static bool set_renewal(json_t *object, const struct enrolment *enrolment) {
         || !set_text(object, "notificationUri", enrolment->notification_uri)
         || !set_instant(object, "notBefore", enrolment->not_before_us)
         || !set_instant(object, "notAfter", enrolment->not_after_us)
+        || !set_instant(object, "revoked", enrolment->revoked_us)
+        || (enrolment->revoked_us != 0
+            && json_object_set_new(object, "revocationReason",
+                                   json_integer(enrolment->revocation_reason))
+                   != 0)
         || !set_instant(renewal, "nextCheck", enrolment->renewal_due_us)
         || !set_instant(renewal, "windowStart", enrolment->renewal_start_us)
         || !set_instant(renewal, "windowEnd", enrolment->renewal_end_us)) {

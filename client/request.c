@@ -126,6 +126,9 @@ static bool request_type(const struct httpc_answer *answer, const char *wanted) 
            && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
+/* RFC 8555 7.6 gives the answer to revokeCert no body; that to a deactivation is of no use. */
+static bool request_bodyless(enum stats_op op) { return op == STATS_REVOKE || op == STATS_ACCOUNT; }
+
 /* A 2xx: does it hold what this operation must? */
 static void request_success(struct request *request, const struct httpc_answer *from) {
     AUTO(json_release) json_t *json = NULL;
@@ -134,7 +137,9 @@ static void request_success(struct request *request, const struct httpc_answer *
     const char *location = httpc_header(from, "Location");
     const int64_t now_s = clock_now_s(upstream_clock(request->upstream));
 
-    if (!request_type(from, chain ? ACME_CHAIN_TYPE : "application/json")) {
+    if (request_bodyless(request->spec.op)) {
+        /* 200 says it all */
+    } else if (!request_type(from, chain ? ACME_CHAIN_TYPE : "application/json")) {
         (void)err_set(&err, ERR_UPSTREAM, "%s was answered with another content type than %s",
                       stats_op_name(request->spec.op),
                       chain ? ACME_CHAIN_TYPE : "application/json");

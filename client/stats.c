@@ -24,6 +24,8 @@ static struct metric table[] = {
     OP_ROW(STATS_FINALIZE,    "finalize"),
     OP_ROW(STATS_CERTIFICATE, "certificate"),
     OP_ROW(STATS_RENEWAL_INFO, "renewalInfo"),
+    OP_ROW(STATS_REVOKE,      "revokeCert"),
+    OP_ROW(STATS_ACCOUNT,     "account"),
     OP_ROW(STATS_TOKEN,       "token"),
     STATE_ROW(ENROLMENT_AUTHORISED,     "AUTHORISED"),
     STATE_ROW(ENROLMENT_ACCOUNT,        "ACCOUNT"),
@@ -44,6 +46,7 @@ static struct metric table[] = {
     COUNT_ROW(STATS_ACCOUNTS,    METRIC_COUNTER, "accounts_total", "ACME accounts made."),
     COUNT_ROW(STATS_COMMITS,     METRIC_COUNTER, "commits_total", "Transactions committed."),
     COUNT_ROW(STATS_RECORDS,     METRIC_COUNTER, "commit_records_total", "Changes in them."),
+    COUNT_ROW(STATS_JOBS,        METRIC_GAUGE,   "jobs", "Revocations and deactivations not done yet."),
     COUNT_ROW(STATS_RESUMED,     METRIC_COUNTER, "resumed_total", "Enrolments resumed at start."),
 };
 
@@ -58,6 +61,8 @@ static const char *const op_names[] = {
     [STATS_FINALIZE]    = "finalize",
     [STATS_CERTIFICATE] = "certificate",
     [STATS_RENEWAL_INFO] = "renewalInfo",
+    [STATS_REVOKE]      = "revokeCert",
+    [STATS_ACCOUNT]     = "account",
     [STATS_TOKEN]       = "token",
 };
 /* clang-format on */

@@ -17,6 +17,8 @@ enum stats_op {
     STATS_FINALIZE,
     STATS_CERTIFICATE,
     STATS_RENEWAL_INFO,
+    STATS_REVOKE,
+    STATS_ACCOUNT, /* its deactivation */
     STATS_TOKEN,
     STATS_OP__COUNT
 };
@@ -30,6 +32,7 @@ enum stats_count {
     STATS_ACCOUNTS, /* made */
     STATS_COMMITS,  /* gauge, copied from the store when rendered */
     STATS_RECORDS,  /* likewise */
+    STATS_JOBS,     /* gauge: revocations, deactivations not done yet */
     STATS_RESUMED,  /* enrolments taken up again at start */
     STATS_COUNT__COUNT
 };

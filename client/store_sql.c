@@ -18,7 +18,7 @@
     "c.not_before, c.not_after, c.revoked, c.revocation_reason, r.due, r.window_start, "           \
     "r.window_end "                                                                                \
     "FROM enrolment e JOIN progress p ON p.row = e.row "                                           \
-    "JOIN account a ON a.name = e.account AND a.directory = e.directory "                          \
+    "LEFT JOIN account a ON a.name = e.account AND a.directory = e.directory "                          \
     "LEFT JOIN certificate c ON c.row = e.row LEFT JOIN renewal r ON r.row = e.row "
 
 /* clang-format off */
@@ -44,7 +44,8 @@ static const char *const texts[] = {
     [SQL_CCA_DROP]    = "UPDATE enrolment SET cca=NULL WHERE row=?",
     [SQL_ROW_MAX]     = "SELECT coalesce(max(row), 0) FROM enrolment",
     [SQL_FIND]        = SQL_COLUMNS "WHERE e.row=?",
-    [SQL_FIND_KEY]    = SQL_COLUMNS "WHERE e.nf=? AND e.idempotency=? ORDER BY e.row DESC LIMIT 1",
+    [SQL_FIND_KEY]    = SQL_COLUMNS "WHERE e.nf=? AND e.idempotency=? AND"
+                        " p.state<>'WITHDRAWN' ORDER BY e.row DESC LIMIT 1",
     [SQL_LIVE]        = SQL_COLUMNS "WHERE p.state NOT IN ('ISSUED','FAILED','WITHDRAWN')",
     [SQL_ACCOUNT]     = "SELECT name, directory, sealed, thumbprint, url, next_sealed FROM account"
                         " WHERE name=? AND directory=?",

@@ -1,0 +1,102 @@
+/* The end of an enrolment or of its certificate: withdrawal (the NF is gone) and revocation. */
+#include "client/engine_inner.h"
+
+#include <string.h>
+
+#include "common/log.h"
+
+/* What is under way with the ACME server is left: RFC 8555 knows no end of an order but its expiry.
+ * Answers to challenges are taken back. */
+void engine_withdraw(struct live *live) {
+    live->leaving = true;
+    if (live->saving || live->record.state == ENROLMENT_WITHDRAWN) {
+        return;
+    }
+    request_cancel(live->request);
+    live->request = NULL;
+    upstream_unwait(live->engine->options.upstream, &live->waiter);
+    loop_timer_unset(live->engine->options.loop, &live->timer);
+    engine_provision_free(live);
+    if (engine_turn(live, ENROLMENT_ON_WITHDRAWN)) {
+        engine_save(live);
+    }
+}
+
+static void withdrawn(void *ctx, const struct err *err) {
+    struct call *call = ctx;
+    struct enrolment *record = &call->asked;
+
+    if (err != NULL && err->kind == ERR_CONFLICT) { /* another call was faster */
+        enrolment_done(record);
+        engine_call_by_id(call->engine, call);
+    } else if (err != NULL) {
+        answer_problem(call, err);
+    } else {
+        log_line(LOG_INFO, "engine", "transition", "nf=%s enrolment=%s from=%s to=%s", record->nf,
+                 record->id, enrolment_state_name(record->state),
+                 enrolment_state_name(ENROLMENT_WITHDRAWN));
+        trace_event(call->trace,
+                    &(struct trace_event){.event = "enrolment",
+                                          .nf = record->nf,
+                                          .enrolment = record->id,
+                                          .from = enrolment_state_name(record->state),
+                                          .to = enrolment_state_name(ENROLMENT_WITHDRAWN)});
+        record->state = ENROLMENT_WITHDRAWN;
+        answer_nothing(call, record);
+    }
+}
+
+void engine_withdraw_found(struct call *call, struct enrolment *record) {
+    struct engine *engine = call->engine;
+    enum enrolment_state next = ENROLMENT_STATE__COUNT;
+    struct err err = {0};
+
+    call->asked = *record;
+    *record = (struct enrolment){0};
+    /* one that is live may not be on disk yet, and needs the account */
+    if (!enrolment_next(call->asked.state, ENROLMENT_ON_WITHDRAWN, &next, &err)
+        || !jobs_withdraw(engine->options.jobs, &call->asked, call->asked.state,
+                          map_get(engine->by_nf, call->asked.nf) != NULL, withdrawn, call, &err)) {
+        answer_problem(call, &err);
+    }
+}
+
+static void revoke_found(void *ctx, struct store_found *found, const struct err *err) {
+    struct call *call = ctx;
+    const struct engine *engine = call->engine;
+    const struct enrolment *record = &found->enrolment;
+    struct err failure = err == NULL ? (struct err){0} : *err;
+
+    if (err == NULL
+        && (!found->found_enrolment || strcmp(record->id, call->id) != 0
+            || !engine_owns(call, record))) {
+        (void)err_set(&failure, ERR_NOT_FOUND, "no such enrolment");
+    } else if (err == NULL && (record->state != ENROLMENT_ISSUED || record->chain == NULL)) {
+        (void)err_set(&failure, ERR_CONFLICT,
+                      "the enrolment is %s: only the certificate of an ISSUED one can be revoked",
+                      enrolment_state_name(record->state));
+    } else if (err == NULL && record->revoked_us != 0) {
+        answer_nothing(call, record);
+        return;
+    } else if (err == NULL) {
+        jobs_revoke(engine->options.jobs, call, record);
+        return;
+    }
+    answer_problem(call, &failure);
+}
+
+void engine_call_revoke(struct engine *engine, struct call *call) {
+    const struct live *live = map_get(engine->by_id, call->id);
+    struct err err = {0};
+    int64_t row = 0;
+
+    if (live != NULL && engine_owns(call, &live->record)) {
+        (void)err_set(&err, ERR_CONFLICT, "the enrolment is %s: there is no certificate to revoke",
+                      enrolment_state_name(live->record.state));
+    } else if (live != NULL || !enrolment_id_row(call->id, &row)) {
+        (void)err_set(&err, ERR_NOT_FOUND, "no such enrolment");
+    } else if (store_find(engine->options.store, row, revoke_found, call, &err)) {
+        return;
+    }
+    answer_problem(call, &err);
+}

@@ -1,0 +1,53 @@
+/* Requests to the ACME server that belong to no enrolment's states: revocation (RFC 8555 7.6),
+ * deactivation of an account nobody uses any more (7.3.6), change of an account's key (7.3.5).
+ *
+ * A job is saved before it is acted on and deleted when the server has had its say, in the same
+ * transaction as what it means for the rest; after a crash it is done again, which is harmless. */
+#pragma once
+
+#include "client/answer.h"
+#include "client/store.h"
+#include "client/upstream.h"
+#include "client/vault.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/loop.h"
+
+#define JOBS_MAX 10000      /* known at a time; beyond it NFs get 503 */
+#define JOBS_RUNNING_MAX 16 /* of them with a request under way */
+
+struct jobs;
+
+/* All borrowed for the life. */
+struct jobs_options {
+    struct loop *loop;
+    struct store *store;
+    struct vault *vault;
+    struct upstream *upstream;
+    const struct clock *clock;
+};
+struct jobs *jobs_new(const struct jobs_options *options, struct err *err);
+/* Load what was not done; before the loop runs. */
+MUST_CHECK bool jobs_resume(struct jobs *jobs, struct err *err);
+/* Answer what is held with 503; on the loop's thread. */
+void jobs_stop(struct jobs *jobs);
+/* After the loop has stopped and the store is closed. */
+void jobs_free(struct jobs *jobs);
+AUTO_DEFINE(struct jobs, jobs_free)
+
+/* Revoke the certificate of an ISSUED enrolment (chain included) with call->reason, or join that
+ * which is under way.  Answers the call: 204 when the server has done it, 202 when the call's wait
+ * is over before, else a problem. */
+void jobs_revoke(struct jobs *jobs, struct call *call, const struct enrolment *enrolment);
+
+/*
+ * Save that an enrolment is WITHDRAWN (compare and set, as store_move) and, in the same
+ * transaction, that its account is to be deactivated when no other enrolment uses it.
+ * account_kept: it is used by one that is not on disk yet.
+ */
+MUST_CHECK bool jobs_withdraw(struct jobs *jobs, const struct enrolment *enrolment,
+                              enum enrolment_state from, bool account_kept, store_saved *saved,
+                              void *ctx, struct err *err);
+/* A number that changes with every withdrawal saved; 0 while one is being saved.  What was looked
+ * up under another one, or under 0, may name an account that is going. */
+uint64_t jobs_era(const struct jobs *jobs);
