@@ -13,6 +13,7 @@ void directory_done(struct directory *directory) {
     free(directory->new_account);
     free(directory->new_order);
     free(directory->revoke_cert);
+    free(directory->key_change);
     free(directory->renewal_info);
     *directory = (struct directory){0};
 }
@@ -63,7 +64,8 @@ bool directory_parse(const json_t *json, struct directory *ret, struct err *err)
     if (!take_url(json, "newNonce", JSON_REQUIRED, &found.new_nonce, err)
         || !take_url(json, "newAccount", JSON_REQUIRED, &found.new_account, err)
         || !take_url(json, "newOrder", JSON_REQUIRED, &found.new_order, err)
-        || !take_url(json, "revokeCert", JSON_OPTIONAL, &found.revoke_cert, err)) {
+        || !take_url(json, "revokeCert", JSON_OPTIONAL, &found.revoke_cert, err)
+        || !take_url(json, "keyChange", JSON_OPTIONAL, &found.key_change, err)) {
         return false;
     }
     if (take_url(json, "renewalInfo", JSON_OPTIONAL, &found.renewal_info, &unusable)
@@ -88,7 +90,8 @@ bool directory_fits(const struct directory *directory, const char *base, struct 
     } members[] = {{"newNonce", directory->new_nonce},
                    {"newAccount", directory->new_account},
                    {"newOrder", directory->new_order},
-                   {"revokeCert", directory->revoke_cert}};
+                   {"revokeCert", directory->revoke_cert},
+                   {"keyChange", directory->key_change}};
 
     for (size_t i = 0; i < COUNT(members); i++) {
         if (members[i].url != NULL && !directory_keeps(base, members[i].url)) {

@@ -8,6 +8,7 @@
 struct directory {
     char *new_nonce, *new_account, *new_order; /* required */
     char *revoke_cert;                         /* NULL = not offered */
+    char *key_change;                          /* NULL = not offered */
     char *renewal_info;                        /* RFC 9773; NULL = not offered, or no URL */
     bool profiles;                             /* meta.profiles is there, and not empty */
     bool eab_required;                         /* meta.externalAccountRequired */

@@ -21,6 +21,7 @@ struct engine *engine_new(const struct engine_options *options, struct err *err)
         (void)err_set(err, ERR_NO_MEMORY, "out of memory");
         return NULL;
     }
+    engine_uses_accounts(engine);
     return TAKE(engine);
 }
 

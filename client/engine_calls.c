@@ -196,6 +196,7 @@ static bool take_account(struct live *live, struct store_found *found, struct er
     struct enrolment *record = &live->record;
 
     if (found->found_account) {
+        engine_account_aged(engine, &found->account);
         memcpy(record->thumbprint, found->account.thumbprint, sizeof record->thumbprint);
         record->account_url = TAKE(found->account.url);
         live->key = vault_open_key(engine->options.vault, record->account, found->account.sealed,
@@ -203,6 +204,7 @@ static bool take_account(struct live *live, struct store_found *found, struct er
         return live->key != NULL;
     }
     live->account.directory = strdup(record->directory);
+    live->account.made_us = engine_now_us();
     if (live->account.directory == NULL) {
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     }

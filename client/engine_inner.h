@@ -18,6 +18,7 @@ struct engine {
     struct engine_options options;
     struct map *by_id, *by_nf; /* struct live */
     struct engine_issuers issuers;
+    struct jobs_users users;
     bool stopping;
 };
 
@@ -98,6 +99,11 @@ void engine_call_revoke(struct engine *engine, struct call *call);
 void engine_withdraw_found(struct call *call, struct enrolment *record);
 /* Of a live one; when something is being saved, after that. */
 void engine_withdraw(struct live *live);
+
+/* Tell the jobs who uses accounts. */
+void engine_uses_accounts(struct engine *engine);
+/* The key of an account about to be used may be due for a change. */
+void engine_account_aged(struct engine *engine, const struct store_account *account);
 
 /* engine_waits.c: fill record.waits_for. */
 void engine_waits(struct live *live);

@@ -1,4 +1,5 @@
-/* The end of an enrolment or of its certificate: withdrawal (the NF is gone) and revocation. */
+/* What touches accounts beside their enrolments' own states: withdrawal (the NF is gone),
+ * revocation, and the change of a key. */
 #include "client/engine_inner.h"
 
 #include <string.h>
@@ -99,4 +100,75 @@ void engine_call_revoke(struct engine *engine, struct call *call) {
         return;
     }
     answer_problem(call, &err);
+}
+
+struct use {
+    const char *account, *directory;
+    bool out, busy;
+    EVP_PKEY *key;
+    const char *thumbprint;
+};
+
+static bool uses(const struct live *live, const struct use *use) {
+    const char *directory = live->record.directory;
+
+    return strcmp(live->record.account, use->account) == 0
+           && strcmp(directory == NULL ? "" : directory, use->directory) == 0;
+}
+
+static void busy_one(void *ctx, void *value) {
+    struct use *use = ctx;
+    const struct live *live = value;
+    const enum enrolment_state state = live->record.state;
+
+    if (uses(live, use)) {
+        use->busy = use->busy
+                    || (use->out ? request_out(live->request)
+                                 : state > ENROLMENT_ACCOUNT && state < ENROLMENT_READY);
+    }
+}
+
+static bool busy(void *ctx, const char *account, const char *directory, bool out) {
+    const struct engine *engine = ctx;
+    struct use use = {.account = account, .directory = directory, .out = out};
+
+    map_each(engine->by_id, busy_one, &use);
+    return use.busy;
+}
+
+static void rekey_one(void *ctx, void *value) {
+    const struct use *use = ctx;
+    struct live *live = value;
+
+    if (uses(live, use) && EVP_PKEY_up_ref(use->key) == 1) {
+        request_rekey(live->request, use->key);
+        EVP_PKEY_free(live->key);
+        live->key = use->key;
+        memcpy(live->record.thumbprint, use->thumbprint, sizeof live->record.thumbprint);
+    }
+}
+
+static void rekeyed(void *ctx, const char *account, const char *directory, EVP_PKEY *key,
+                    const char *thumbprint) {
+    const struct engine *engine = ctx;
+    struct use use = {
+        .account = account, .directory = directory, .key = key, .thumbprint = thumbprint};
+
+    map_each(engine->by_id, rekey_one, &use);
+}
+
+void engine_uses_accounts(struct engine *engine) {
+    engine->users = (struct jobs_users){engine, busy, rekeyed};
+    jobs_users_set(engine->options.jobs, &engine->users);
+}
+
+void engine_account_aged(struct engine *engine, const struct store_account *account) {
+    const struct directory *directory = upstream_directory(engine->options.upstream);
+    const uint64_t life_us = engine->options.account_key_life_us;
+
+    if (life_us != 0 && directory != NULL && directory->key_change != NULL && account->url != NULL
+        && account->made_us + clock_real_delay_us(engine->options.clock, life_us)
+               <= engine_now_us()) {
+        jobs_rekey(engine->options.jobs, account);
+    }
 }

@@ -18,6 +18,8 @@ bool engine_request(struct live *live, enum stats_op op, const char *url, char *
         .key = live->key,
         .kid = op == STATS_NEW_ACCOUNT ? NULL : live->record.account_url,
         .payload = payload,
+        .gate = jobs_gate,
+        .gate_ctx = live->engine->options.jobs,
         .parent = live->trace,
         .done = done,
         .ctx = live,

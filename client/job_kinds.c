@@ -63,9 +63,25 @@ static bool deactivate_end(struct store_sql *sql, void *ctx, struct err *err) {
     return store_sql_do(sql, gone, values, COUNT(values), err) && forget(sql, job, err);
 }
 
+static const char *key_change_url(const struct job *job, const struct directory *directory) {
+    (void)job;
+    return directory->key_change;
+}
+
+static bool never(enum err_kind kind) {
+    (void)kind;
+    return false;
+}
+
+static bool key_change_end(struct store_sql *sql, void *ctx, struct err *err) {
+    return job_key_change_end(sql, ctx, err) && forget(sql, ctx, err);
+}
+
 const struct job_row job_rows[JOB_KIND__COUNT] = {
     [JOB_REVOKE] = {"revoke", STATS_REVOKE, revoke_url, revoke_payload, own_name, revoked_already,
                     revoke_end},
     [JOB_DEACTIVATE] = {"deactivate", STATS_ACCOUNT, deactivate_url, deactivate_payload,
                         former_name, deactivated_already, deactivate_end},
+    [JOB_KEY_CHANGE] = {"key-change", STATS_KEY_CHANGE, key_change_url, job_key_change_payload,
+                        own_name, never, key_change_end},
 };

@@ -54,7 +54,10 @@ void job_free(struct job *job) {
     request_cancel(job->request);
     upstream_unwait(job->jobs->options.upstream, &job->waiter);
     loop_timer_unset(job->jobs->options.loop, &job->timer);
+    job_release(job);
     EVP_PKEY_free(job->key);
+    EVP_PKEY_free(job->next_key);
+    free(job->next_sealed);
     free(job->account_url);
     free(job->url);
     free(job->directory);
@@ -102,6 +105,11 @@ static void ended(void *ctx, const struct err *err) {
         return;
     }
     jobs_settle(job, job->refused ? &job->refusal : NULL);
+    if (job->kind == JOB_KEY_CHANGE) {
+        job->jobs->era++;
+        job->jobs->rekeying--;
+        job_tell_users(job);
+    }
     job_drop(job);
 }
 
@@ -109,13 +117,15 @@ static void end(void *ctx) {
     struct job *job = ctx;
     struct err err = {0};
 
+    job->jobs->rekeying += job->kind == JOB_KEY_CHANGE && !job->ending ? 1 : 0;
+    job->ending = true;
     if (!store_write(job->jobs->options.store, job_rows[job->kind].end, ended, job, &err)) {
         ended(job, &err);
     }
 }
 
 /* err NULL: the server has done it. */
-static void outcome(struct job *job, const struct err *err) {
+void job_outcome(struct job *job, const struct err *err) {
     const struct job_row *row = &job_rows[job->kind];
 
     job->refused = err != NULL && !row->done_already(err->kind);
@@ -135,10 +145,12 @@ static void answered(void *ctx, const struct request_answer *answer, const struc
 
     (void)answer;
     job->request = NULL;
-    outcome(job, err);
+    if (err == NULL || job->kind != JOB_KEY_CHANGE || !job_probe(job)) {
+        job_outcome(job, err);
+    }
 }
 
-static void send(void *ctx) {
+void job_send(void *ctx) {
     struct job *job = ctx;
     struct upstream *upstream = job->jobs->options.upstream;
     const struct directory *directory = upstream_directory(upstream);
@@ -146,13 +158,16 @@ static void send(void *ctx) {
     struct err err = {0};
 
     if (directory == NULL) {
-        upstream_wait(upstream, &job->waiter, false, send, job);
+        upstream_wait(upstream, &job->waiter, false, job_send, job);
+        return;
+    }
+    if (job->kind == JOB_KEY_CHANGE && directory->key_change != NULL && !job_drained(job)) {
         return;
     }
     const char *url = row->url(job, directory);
     if (url == NULL) {
         (void)err_set(&err, ERR_NOT_IMPLEMENTED, "the ACME server does not offer to %s", row->name);
-        outcome(job, &err);
+        job_outcome(job, &err);
         return;
     }
     free(job->url);
@@ -169,7 +184,7 @@ static void send(void *ctx) {
         payload == NULL || job->url == NULL ? NULL : request_start(upstream, &spec, &err);
     if (job->request == NULL) {
         (void)err_set(&err, ERR_NO_MEMORY, "out of memory");
-        outcome(job, &err);
+        job_outcome(job, &err);
     }
 }
 
@@ -179,16 +194,22 @@ static void account_found(void *ctx, struct store_found *found, const struct err
     const char *name = job_rows[job->kind].sealed_under(job);
 
     if (err == NULL && found->found_account && found->account.url != NULL) {
+        free(job->account_url);
         job->account_url = TAKE(found->account.url);
         job->key = vault_open_key(job->jobs->options.vault, name, found->account.sealed,
                                   found->account.sealed_len, &failure);
+        job->next_key =
+            found->account.next_sealed == NULL
+                ? NULL
+                : vault_open_key(job->jobs->options.vault, name, found->account.next_sealed,
+                                 found->account.next_sealed_len, &failure);
     }
-    if (job->key == NULL) {
+    if (job->key == NULL || (job->kind == JOB_KEY_CHANGE && job->next_key == NULL)) {
         (void)err_set(&failure, ERR_ACCOUNT_DOES_NOT_EXIST, "there is no such ACME account");
-        outcome(job, &failure);
+        job_outcome(job, &failure);
         return;
     }
-    send(job);
+    job_send(job);
 }
 
 void jobs_go(struct jobs *jobs) {

@@ -13,8 +13,9 @@
 #include "common/err.h"
 #include "common/loop.h"
 
-#define JOBS_MAX 10000      /* known at a time; beyond it NFs get 503 */
-#define JOBS_RUNNING_MAX 16 /* of them with a request under way */
+#define JOBS_MAX 10000         /* known at a time; beyond it NFs get 503 */
+#define JOBS_DRAIN_US 60000000 /* a change of a key waits so long for those who use it */
+#define JOBS_RUNNING_MAX 16    /* of them with a request under way */
 
 struct jobs;
 
@@ -26,7 +27,20 @@ struct jobs_options {
     struct upstream *upstream;
     const struct clock *clock;
 };
+/* Who uses accounts. */
+struct jobs_users {
+    void *ctx;
+    /* Is somebody of it between newOrder and READY (challenges are answered with the key's
+     * thumbprint), or, with out, waiting for an answer? */
+    bool (*busy)(void *ctx, const char *account, const char *directory, bool out);
+    /* It has another key now; key is borrowed. */
+    void (*rekeyed)(void *ctx, const char *account, const char *directory, EVP_PKEY *key,
+                    const char *thumbprint);
+};
+
 struct jobs *jobs_new(const struct jobs_options *options, struct err *err);
+/* Before the loop runs; borrowed for the life. */
+void jobs_users_set(struct jobs *jobs, const struct jobs_users *users);
 /* Load what was not done; before the loop runs. */
 MUST_CHECK bool jobs_resume(struct jobs *jobs, struct err *err);
 /* Answer what is held with 503; on the loop's thread. */
@@ -48,6 +62,16 @@ void jobs_revoke(struct jobs *jobs, struct call *call, const struct enrolment *e
 MUST_CHECK bool jobs_withdraw(struct jobs *jobs, const struct enrolment *enrolment,
                               enum enrolment_state from, bool account_kept, store_saved *saved,
                               void *ctx, struct err *err);
-/* A number that changes with every withdrawal saved; 0 while one is being saved.  What was looked
- * up under another one, or under 0, may name an account that is going. */
+/*
+ * Give an account another key (RFC 8555 7.3.5), unless that is under way: new orders of it are held
+ * until nobody is busy with it, at most JOBS_DRAIN_US, then everything, until the server has
+ * answered.  When it refuses, the old key stays.
+ */
+void jobs_rekey(struct jobs *jobs, const struct store_account *account);
+/* request_gate of every request signed with an account's key; ctx the jobs. */
+struct request_spec;
+bool jobs_gate(void *ctx, const struct request_spec *spec);
+
+/* A number that changes with every withdrawal and change of a key saved; 0 while one is being
+ * saved.  What was looked up under another one, or under 0, may name an account that is going. */
 uint64_t jobs_era(const struct jobs *jobs);

@@ -7,7 +7,7 @@
 
 #define JOB_ACCOUNT_SIZE (ENROLMENT_ACCOUNT_SIZE + 24) /* an account that goes: "NAME#ROW" */
 
-enum job_kind { JOB_REVOKE, JOB_DEACTIVATE, JOB_KIND__COUNT };
+enum job_kind { JOB_REVOKE, JOB_DEACTIVATE, JOB_KEY_CHANGE, JOB_KIND__COUNT };
 
 struct job {
     struct jobs *jobs;
@@ -19,11 +19,16 @@ struct job {
     char account[JOB_ACCOUNT_SIZE];
     char *directory;
     char *payload; /* of the request; JOB_DEACTIVATE: the name the account's key is sealed under */
-    bool running, refused;
+    bool running, refused, ending;
     struct err refusal;
     uint64_t done_us;
-    EVP_PKEY *key;
-    char *account_url, *url; /* of the account, of the request */
+    EVP_PKEY *key, *next_key;             /* JOB_KEY_CHANGE has both */
+    char thumbprint[JWK_THUMBPRINT_SIZE]; /* of next_key */
+    unsigned char *next_sealed;
+    size_t next_sealed_len;
+    enum { JOB_FREE, JOB_DRAINS, JOB_HOLDS } hold; /* of the account's requests */
+    bool probing;                                  /* does the server know next_key? */
+    char *account_url, *url;                       /* of the account, of the request */
     struct request *request;
     struct upstream_waiter waiter;
     struct loop_timer timer;
@@ -49,13 +54,28 @@ struct withdrawal;
 struct jobs {
     struct jobs_options options;
     struct job *first, **last;
-    unsigned count, running;
+    unsigned count, running, holding, rekeying;
+    const struct jobs_users *users;
     struct withdrawal *withdrawals; /* being saved */
     uint64_t era;
     bool stopping;
 };
 
+/* jobs_rekey.c */
+/* May the change go on?  False: asks again in a while. */
+bool job_drained(struct job *job);
+void job_release(struct job *job);
+/* It was refused: has it been done all the same, before a crash?  True: asking. */
+bool job_probe(struct job *job);
+void job_tell_users(const struct job *job);
+char *job_key_change_payload(const struct job *job);
+MUST_CHECK bool job_key_change_end(struct store_sql *sql, struct job *job, struct err *err);
+
 /* jobs.c */
+/* Ask the server; ctx the job. */
+void job_send(void *ctx);
+/* It has had its say; err NULL: it is done. */
+void job_outcome(struct job *job, const struct err *err);
 struct job *job_new(struct jobs *jobs, enum job_kind kind, struct err *err);
 void job_free(struct job *job);
 void job_add(struct job *job);

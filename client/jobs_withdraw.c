@@ -167,4 +167,6 @@ bool jobs_withdraw(struct jobs *jobs, const struct enrolment *enrolment, enum en
     return true;
 }
 
-uint64_t jobs_era(const struct jobs *jobs) { return jobs->withdrawals != NULL ? 0 : jobs->era; }
+uint64_t jobs_era(const struct jobs *jobs) {
+    return jobs->withdrawals != NULL || jobs->rekeying > 0 ? 0 : jobs->era;
+}

@@ -25,8 +25,8 @@ struct options {
     enum acme_challenge_type challenges[ACME_CHALLENGE__COUNT];
     bool challenge_none; /* names may be authorised beforehand */
     enum api_identifiers identifiers;
-    const char *http01_listen;     /* NULL = no responder */
-    const char *tlsalpn01_listen;  /* likewise */
+    const char *http01_listen;    /* NULL = no responder */
+    const char *tlsalpn01_listen; /* likewise */
     struct options_dns01 dns01;
     const char *oam, *oam_ca_file; /* both or neither */
     char *nf_trust_pem;            /* all --nf-trust files, one after the other; owned */
@@ -37,6 +37,7 @@ struct options {
     struct clock clock;
     struct schedule_policy renewal;
     uint64_t seed;
+    uint64_t account_key_life_us;
     unsigned threads, live_max, held_max, connections_max;
 };
 

@@ -15,6 +15,7 @@
 
 #define REQUEST_TIMEOUT_MS 65000 /* a server may hold the answer to a challenge for a while */
 #define REQUEST_ANSWER_MAX (256 * 1024)
+#define GATE_LOOK_US 50000
 
 struct request {
     struct upstream *upstream;
@@ -23,6 +24,7 @@ struct request {
     struct httpc_call *call;
     struct loop_timer timer;
     unsigned nonces, failures, lost; /* tries spent: badNonce, 5xx, no answer */
+    bool gated;                      /* the gate said no */
     bool holding;                    /* a nonce, and with it a place among those under way */
     struct trace_context self;
     uint64_t start_us;
@@ -126,8 +128,11 @@ static bool request_type(const struct httpc_answer *answer, const char *wanted) 
            && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
-/* RFC 8555 7.6 gives the answer to revokeCert no body; that to a deactivation is of no use. */
-static bool request_bodyless(enum stats_op op) { return op == STATS_REVOKE || op == STATS_ACCOUNT; }
+/* RFC 8555 7.6 gives the answer to revokeCert no body; those to a deactivation and to keyChange
+ * are of no use. */
+static bool request_bodyless(enum stats_op op) {
+    return op == STATS_REVOKE || op == STATS_ACCOUNT || op == STATS_KEY_CHANGE;
+}
 
 /* A 2xx: does it hold what this operation must? */
 static void request_success(struct request *request, const struct httpc_answer *from) {
@@ -228,6 +233,13 @@ static void request_go(void *ctx) {
     char nonce[NONCEPOOL_TEXT_SIZE];
     struct err err = {0};
 
+    request->gated =
+        request->spec.gate != NULL && !request->spec.gate(request->spec.gate_ctx, &request->spec);
+    if (request->gated) {
+        loop_timer_set(upstream_loop(request->upstream), &request->timer,
+                       clock_wall_us() + GATE_LOOK_US, request_go, request);
+        return;
+    }
     if (!upstream_nonce(request->upstream, &request->waiter, request->spec.op == STATS_NEW_ACCOUNT,
                         request_go, request, nonce)) {
         return;
@@ -273,6 +285,14 @@ void request_cancel(struct request *request) {
     request_free(request);
 }
 
+void request_rekey(struct request *request, EVP_PKEY *key) {
+    if (request != NULL) {
+        request->spec.key = key;
+    }
+}
+
+bool request_out(const struct request *request) { return request != NULL && request->call != NULL; }
+
 bool request_waiting(const struct request *request) {
     return request != NULL && (request->timer.place != 0 || request->waiter.place != NULL);
 }
@@ -281,7 +301,9 @@ void request_waits(const struct request *request, char text[REQUEST_WAITS_SIZE])
     const char *name = stats_op_name(request->spec.op);
     const char *down = upstream_trouble(request->upstream);
 
-    if (request->timer.place != 0) {
+    if (request->gated) {
+        (void)snprintf(text, REQUEST_WAITS_SIZE, "the change of its account's key");
+    } else if (request->timer.place != 0) {
         (void)snprintf(text, REQUEST_WAITS_SIZE, "to repeat %s; %.140s", name, request->trouble);
     } else if (request->call != NULL) {
         (void)snprintf(text, REQUEST_WAITS_SIZE, "the answer to %s%s%.140s", name,

@@ -30,12 +30,18 @@ struct request_answer {
 /* Called once, on the loop's thread; exactly one of answer (borrowed) and err is given. */
 typedef void request_done(void *ctx, const struct request_answer *answer, const struct err *err);
 
+/* May this be sent now? */
+struct request_spec;
+typedef bool request_gate(void *ctx, const struct request_spec *spec);
+
 struct request_spec {
     enum stats_op op;
-    const char *url; /* borrowed for the life; NULL: newAccount, newOrder from the directory */
-    EVP_PKEY *key;   /* likewise */
-    const char *kid; /* likewise; NULL: jwk in the header */
-    char *payload;   /* taken; NULL: POST-as-GET */
+    const char *url;    /* borrowed for the life; NULL: newAccount, newOrder from the directory */
+    EVP_PKEY *key;      /* likewise */
+    const char *kid;    /* likewise; NULL: jwk in the header */
+    char *payload;      /* taken; NULL: POST-as-GET */
+    request_gate *gate; /* NULL: always; asked again and again until it says yes */
+    void *gate_ctx;
     struct trace_context parent;
     request_done *done;
     void *ctx;
@@ -48,6 +54,10 @@ struct request *request_start(struct upstream *upstream, const struct request_sp
                               struct err *err);
 /* Stop it; done is not called.  NULL is harmless. */
 void request_cancel(struct request *request);
+/* Sign with another key from now on; borrowed for the life.  NULL is harmless. */
+void request_rekey(struct request *request, EVP_PKEY *key);
+/* A try is under way.  NULL is harmless. */
+bool request_out(const struct request *request);
 /* The last try found nobody: it waits out a back-off. */
 bool request_waiting(const struct request *request);
 /* What it waits for, in words for the NF. */

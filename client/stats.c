@@ -26,6 +26,7 @@ static struct metric table[] = {
     OP_ROW(STATS_RENEWAL_INFO, "renewalInfo"),
     OP_ROW(STATS_REVOKE,      "revokeCert"),
     OP_ROW(STATS_ACCOUNT,     "account"),
+    OP_ROW(STATS_KEY_CHANGE,  "keyChange"),
     OP_ROW(STATS_TOKEN,       "token"),
     STATE_ROW(ENROLMENT_AUTHORISED,     "AUTHORISED"),
     STATE_ROW(ENROLMENT_ACCOUNT,        "ACCOUNT"),
@@ -63,6 +64,7 @@ static const char *const op_names[] = {
     [STATS_RENEWAL_INFO] = "renewalInfo",
     [STATS_REVOKE]      = "revokeCert",
     [STATS_ACCOUNT]     = "account",
+    [STATS_KEY_CHANGE]  = "keyChange",
     [STATS_TOKEN]       = "token",
 };
 /* clang-format on */

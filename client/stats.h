@@ -19,6 +19,7 @@ enum stats_op {
     STATS_RENEWAL_INFO,
     STATS_REVOKE,
     STATS_ACCOUNT, /* its deactivation */
+    STATS_KEY_CHANGE,
     STATS_TOKEN,
     STATS_OP__COUNT
 };

@@ -24,7 +24,8 @@ struct store_account {
     unsigned char *next_sealed; /* of a rollover under way; or NULL */
     size_t next_sealed_len;
     char thumbprint[JWK_THUMBPRINT_SIZE];
-    char *url; /* NULL until the server has told it */
+    char *url;        /* NULL until the server has told it */
+    uint64_t made_us; /* the key; 0 = unknown */
 };
 void store_account_done(struct store_account *account);
 void store_account_done_auto(struct store_account *account);

@@ -53,6 +53,8 @@ static const char *const steps[] = {
     "CREATE INDEX job_enrolment ON job(enrolment);"
     "CREATE TABLE publication(kind TEXT, name TEXT, value TEXT, row INTEGER,"
     " PRIMARY KEY(kind, name, value)) WITHOUT ROWID;",
+
+    "ALTER TABLE account ADD COLUMN made INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define VERSION ((int)COUNT(steps))

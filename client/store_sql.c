@@ -18,7 +18,7 @@
     "c.not_before, c.not_after, c.revoked, c.revocation_reason, r.due, r.window_start, "           \
     "r.window_end "                                                                                \
     "FROM enrolment e JOIN progress p ON p.row = e.row "                                           \
-    "LEFT JOIN account a ON a.name = e.account AND a.directory = e.directory "                          \
+    "LEFT JOIN account a ON a.name = e.account AND a.directory = e.directory "                     \
     "LEFT JOIN certificate c ON c.row = e.row LEFT JOIN renewal r ON r.row = e.row "
 
 /* clang-format off */
@@ -26,8 +26,8 @@ static const char *const texts[] = {
     [SQL_BEGIN]       = "BEGIN IMMEDIATE",
     [SQL_COMMIT]      = "COMMIT",
     [SQL_ROLLBACK]    = "ROLLBACK",
-    [SQL_ACCOUNT_PUT] = "INSERT OR IGNORE INTO account(name, directory, sealed, thumbprint, url)"
-                        " VALUES(?,?,?,?,?)",
+    [SQL_ACCOUNT_PUT] = "INSERT OR IGNORE INTO account(name, directory, sealed, thumbprint, url,"
+                        " made) VALUES(?,?,?,?,?,?)",
     [SQL_ACCOUNT_URL] = "UPDATE account SET url=?1 WHERE name=?2 AND directory=?3 AND url IS NOT ?1",
     [SQL_INSERT]      = "INSERT INTO enrolment(row, id, nf, nf_type, fqdn, profile, idempotency,"
                         " cca, with_nf, with_dns, account, directory, notification_uri, renews,"
@@ -47,7 +47,8 @@ static const char *const texts[] = {
     [SQL_FIND_KEY]    = SQL_COLUMNS "WHERE e.nf=? AND e.idempotency=? AND"
                         " p.state<>'WITHDRAWN' ORDER BY e.row DESC LIMIT 1",
     [SQL_LIVE]        = SQL_COLUMNS "WHERE p.state NOT IN ('ISSUED','FAILED','WITHDRAWN')",
-    [SQL_ACCOUNT]     = "SELECT name, directory, sealed, thumbprint, url, next_sealed FROM account"
+    [SQL_ACCOUNT]     = "SELECT name, directory, sealed, thumbprint, url, next_sealed, made"
+                        " FROM account"
                         " WHERE name=? AND directory=?",
 };
 /* clang-format on */
@@ -161,6 +162,7 @@ bool store_sql_account_put(struct store_sql *sql, const struct store_account *ac
     bind_blob(statement, 3, account->sealed, account->sealed_len);
     bind_text(statement, 4, account->thumbprint);
     bind_text(statement, 5, account->url);
+    (void)sqlite3_bind_int64(statement, 6, (sqlite3_int64)account->made_us);
     return sql_run(sql, SQL_ACCOUNT_PUT, err);
 }
 
@@ -402,6 +404,7 @@ bool store_sql_account(struct store_sql *sql, const char *name, const char *dire
         column_copy(statement, 3, account->thumbprint, sizeof account->thumbprint);
         account->url = column_text(statement, 4);
         account->next_sealed = column_blob(statement, 5, &account->next_sealed_len);
+        account->made_us = (uint64_t)sqlite3_column_int64(statement, 6);
         found->found_account = true;
     }
     (void)sqlite3_reset(statement);

@@ -183,3 +183,36 @@ knot_down() {
   wait "$knot_pid" 2>/dev/null
   knot_pid=
 }
+
+# pebble_up NONCE-REJECT AUTHZ-REUSE: Debian's pebble and its DNS server, both in percent; our client
+# finds it as the server, its issuing root is $work/root.pem.
+pebble_up() {
+  local acme management dns challenge_management line
+  acme=$(port_free) management=$(port_free) dns=$(port_free) challenge_management=$(port_free)
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /O=pebble \
+    -keyout "$work/pebble.key" -out "$work/pebble.pem" \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null || fail "pebble's certificate"
+  jq -n --arg work "$work" --arg acme "127.0.0.1:$acme" --arg management "127.0.0.1:$management" \
+    --argjson http "$bed_http01_port" '{pebble: {listenAddress: $acme,
+      managementListenAddress: $management, certificate: ($work + "/pebble.pem"),
+      privateKey: ($work + "/pebble.key"), httpPort: $http, tlsPort: 5001, ocspResponderURL: "",
+      externalAccountBindingRequired: false}}' >"$work/pebble.json"
+
+  "$partners/usr/bin/pebble-challtestsrv" -defaultIPv4 127.0.0.1 -defaultIPv6 '' -dns01 "127.0.0.1:$dns" \
+    -http01 '' -https01 '' -tlsalpn01 '' -management "127.0.0.1:$challenge_management" >"$work/dns.log" 2>&1 &
+  cleanups+=("kill $! 2>/dev/null; wait $! 2>/dev/null")
+  mkfifo "$work/pebble.out"
+  PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=$1 PEBBLE_AUTHZREUSE=$2 "$partners/usr/bin/pebble" -strict \
+    -config "$work/pebble.json" -dnsserver "127.0.0.1:$dns" >"$work/pebble.out" 2>&1 &
+  cleanups+=("kill $! 2>/dev/null; wait $! 2>/dev/null")
+  exec 5<"$work/pebble.out"
+  while read -r -t 30 line <&5; do
+    case $line in *"ACME directory available"*) break ;; esac
+  done
+  cat <&5 >"$work/pebble.log" &
+  cleanups+=("kill $! 2>/dev/null")
+
+  curl -sS -q --noproxy '*' --cacert "$work/pebble.pem" "https://127.0.0.1:$management/roots/0" \
+    -o "$work/root.pem" || fail "pebble's root"
+  bed_ready[server]="ready directory=https://127.0.0.1:$acme/dir root=$work/pebble.pem admin="
+}

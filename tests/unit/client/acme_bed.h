@@ -134,9 +134,10 @@ static char *acme_default(const char *operation, unsigned *status,
 static void acme_directory(struct httpd_exchange *exchange) {
     char *text = NULL;
     AUTO(json_release)
-    json_t *json = json_pack("{s:s+,s:s+,s:s+,s:s+}", "newNonce", acme.base, "/newNonce", "newAccount",
-                             acme.base, "/newAccount", "newOrder", acme.base, "/newOrder",
-                             "revokeCert", acme.base, "/revokeCert");
+    json_t *json =
+        json_pack("{s:s+,s:s+,s:s+,s:s+,s:s+}", "newNonce", acme.base, "/newNonce", "newAccount",
+                  acme.base, "/newAccount", "newOrder", acme.base, "/newOrder", "revokeCert",
+                  acme.base, "/revokeCert", "keyChange", acme.base, "/keyChange");
 
     text = json_text(json);
     httpd_answer(exchange, 200, "application/json", text, strlen(text));

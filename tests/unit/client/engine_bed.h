@@ -26,6 +26,8 @@ static struct {
     struct engine *engine;
     struct httpd *api;
     unsigned live_max;
+    bool any_chain; /* verification is not what is tested */
+    uint64_t account_key_life_us;
     char directory[96];
 } bed;
 
@@ -88,8 +90,7 @@ static bool bed_verify(struct engine_issuers *issuers, const struct enrolment *r
     (void)record;
     (void)clock;
     (void)ret;
-    (void)len;
-    return strncmp(pem, ACME_CHAIN, 27) == 0
+    return bed.any_chain || strncmp(pem, ACME_CHAIN, len) == 0
            || err_set(err, ERR_UPSTREAM, "the certificate is not the test's");
 }
 
@@ -128,6 +129,7 @@ static void bed_client_begin(void) {
                                                      .clock = &bed.clock,
                                                      .trace = bed.trace,
                                                      .directory_url = bed.directory,
+                                                     .account_key_life_us = bed.account_key_life_us,
                                                      .live_max = bed.live_max,
                                                      .seed = 1,
                                                      .verify = bed_verify},

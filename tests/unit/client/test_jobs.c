@@ -19,6 +19,7 @@ static void issued(void) {
     AUTO(free) char *chain = file_read(path, &len, &err);
 
     ck_assert_msg(chain != NULL, "%s", err.detail);
+    bed.any_chain = true;
     acme_expect("certificate", 200, chain, NULL);
     ck_assert_uint_eq(nf_enrol("20", NULL), 201);
     ck_assert_uint_eq(nf_csr("a request", "20"), 200);
@@ -194,6 +195,79 @@ START_TEST(a_live_enrolment_is_withdrawn_at_once) {
 }
 END_TEST
 
+/* What came to the server, other things between. */
+static void in_order(const char *first, const char *second, const char *third) {
+    const char *at = strstr(acme_log(), first);
+
+    at = at == NULL ? NULL : strstr(at, second);
+    at = at == NULL ? NULL : strstr(at, third);
+    ck_assert_msg(at != NULL, "%s", acme_log());
+}
+
+/* With an account whose key is due for a change. */
+static void aged(void) {
+    bed_begin();
+    issued();
+    bed_client_end();
+    bed.account_key_life_us = 1;
+    bed_client_begin();
+    (void)nf_get(NULL); /* the directory is there */
+}
+
+START_TEST(a_key_that_is_too_old_is_changed_before_the_next_order) {
+    char thumbprint[64];
+
+    aged();
+    (void)snprintf(thumbprint, sizeof thumbprint, "%s", nf_member("accountThumbprint"));
+    upstream_refresh(bed.upstream);
+    for (unsigned i = 0; i < 2000 && upstream_directory(bed.upstream) == NULL; i++) {
+        (void)nf_get(NULL);
+    }
+    issued();
+    in_order("certificate", "keyChange", "newOrder");
+    ck_assert_int_eq(count("job"), 0);
+    ck_assert_int_eq(count("account WHERE next_sealed IS NOT NULL"), 0);
+    ck_assert_uint_eq(nf_get(NULL), 200);
+    ck_assert_str_ne(nf_member("accountThumbprint"), thumbprint);
+    bed_end();
+}
+END_TEST
+
+START_TEST(a_refused_change_keeps_the_key) {
+    char thumbprint[64];
+
+    aged();
+    (void)snprintf(thumbprint, sizeof thumbprint, "%s", nf_member("accountThumbprint"));
+    acme_expect("keyChange", 403, ACME_PROBLEM("unauthorized", "no"), NULL);
+    acme_expect("newAccount", 400, ACME_PROBLEM("accountDoesNotExist", "no"), NULL);
+    upstream_refresh(bed.upstream);
+    for (unsigned i = 0; i < 2000 && upstream_directory(bed.upstream) == NULL; i++) {
+        (void)nf_get(NULL);
+    }
+    issued();
+    in_order("keyChange", "newAccount", "newOrder");
+    ck_assert_int_eq(count("job"), 0);
+    ck_assert_uint_eq(nf_get(NULL), 200);
+    ck_assert_str_eq(nf_member("accountThumbprint"), thumbprint);
+    bed_end();
+}
+END_TEST
+
+START_TEST(a_change_done_before_a_crash_is_found_out) {
+    aged();
+    acme_expect("keyChange", 400, ACME_PROBLEM("malformed", "the signature is another key's"),
+                NULL);
+    upstream_refresh(bed.upstream);
+    for (unsigned i = 0; i < 2000 && upstream_directory(bed.upstream) == NULL; i++) {
+        (void)nf_get(NULL);
+    }
+    issued(); /* newAccount knows the key: /account/1 */
+    ck_assert_int_eq(count("account WHERE next_sealed IS NOT NULL"), 0);
+    ck_assert_int_eq(count("job"), 0);
+    bed_end();
+}
+END_TEST
+
 START_TEST(others_cannot_withdraw) {
     bed_begin();
     issued();
@@ -218,6 +292,9 @@ int main(void) {
         an_account_that_is_used_stays,
         an_nf_that_comes_back_gets_another_account,
         a_live_enrolment_is_withdrawn_at_once,
+        a_key_that_is_too_old_is_changed_before_the_next_order,
+        a_refused_change_keeps_the_key,
+        a_change_done_before_a_crash_is_found_out,
         others_cannot_withdraw,
     };
 
