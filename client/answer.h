@@ -17,6 +17,7 @@ enum call_kind {
     CALL_GET,
     CALL_CSR,
     CALL_CERTIFICATE,
+    CALL_TOKEN,
     CALL_REVOKE,
     CALL_DELETE,
     CALL_OTHER

@@ -77,6 +77,15 @@ static bool read_csr(struct api *api, struct call *call, struct err *err) {
                         &call->csr_len, err);
 }
 
+static bool read_token(struct api *api, struct call *call, struct err *err) {
+    size_t len = 0;
+    const char *body = httpd_body(call->exchange, &len);
+
+    (void)api;
+    return api_token_read(body, len, httpd_header(call->exchange, "Content-Type"),
+                          &call->asked.token, err);
+}
+
 static bool read_revoke(struct api *api, struct call *call, struct err *err) {
     size_t len = 0;
     const char *body = httpd_body(call->exchange, &len);
@@ -93,11 +102,6 @@ static bool read_nothing(struct api *api, struct call *call, struct err *err) {
     return true;
 }
 
-static bool read_later(struct api *api, struct call *call, struct err *err) {
-    (void)api;
-    return err_set(err, ERR_NOT_IMPLEMENTED, "%s is not offered by this version", call->name);
-}
-
 /* clang-format off */
 static const struct {
     enum http_method method;
@@ -111,7 +115,7 @@ static const struct {
     {HTTP_DELETE, API_ROOT "/{id}",                   CALL_DELETE,      "DELETE enrolment",    read_nothing},
     {HTTP_PUT,    API_ROOT "/{id}/csr",               CALL_CSR,         "PUT csr",             read_csr},
     {HTTP_GET,    API_ROOT "/{id}/certificate",       CALL_CERTIFICATE, "GET certificate",     read_nothing},
-    {HTTP_PUT,    API_ROOT "/{id}/authority-token",   CALL_OTHER,       "PUT authority-token", read_later},
+    {HTTP_PUT,    API_ROOT "/{id}/authority-token",   CALL_TOKEN,       "PUT authority-token", read_token},
     {HTTP_POST,   API_ROOT "/{id}/renewals",          CALL_RENEW,       "POST renewals",       read_renew},
     {HTTP_POST,   API_ROOT "/{id}/revocations",       CALL_REVOKE,      "POST revocations",    read_revoke},
 };

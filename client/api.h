@@ -54,6 +54,9 @@ MUST_CHECK bool api_cca_read(const struct api_policy *policy, const char *header
 MUST_CHECK bool api_csr_read(const char *content_type, const char *body, size_t len,
                              unsigned char **ret_der, size_t *ret_len, struct err *err);
 
+/* application/jwt: an authority token's shape.  *ret caller owns, free(). */
+MUST_CHECK bool api_token_read(const char *body, size_t len, const char *content_type, char **ret,
+                               struct err *err);
 /* {"reason": …}, or no body: unspecified.  RFC 5280 5.3.1; a CA will not take all of them. */
 MUST_CHECK bool api_revoke_read(const char *body, size_t len, const char *content_type,
                                 int *ret_reason, struct err *err);

@@ -249,8 +249,8 @@ bool api_cca_read(const struct api_policy *policy, const char *header, struct en
     if (!ret->with_nf_instance || policy->solvers->tkauth01 == NULL) {
         return true;
     }
-    if (header == NULL && policy->solvers->none) {
-        return true; /* the name may be authorised beforehand */
+    if (header == NULL && (policy->solvers->none || policy->solvers->nf_tokens)) {
+        return true; /* the name may be authorised beforehand, or the token will be brought */
     }
     if (header == NULL) {
         return err_set_param(err, ERR_CCA, name,
@@ -262,6 +262,18 @@ bool api_cca_read(const struct api_policy *policy, const char *header, struct en
     }
     ret->cca = strdup(header);
     return ret->cca != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+bool api_token_read(const char *body, size_t len, const char *content_type, char **ret,
+                    struct err *err) {
+    if (!api_media_type(content_type, "application/jwt")) {
+        return err_set_param(err, ERR_MEDIA_TYPE, "Content-Type", "a token is application/jwt");
+    }
+    if (len == 0 || len > JWT_MAX || strlen(body) != len || !compact_shape(body)) {
+        return err_set_param(err, ERR_INVALID, "body", "the body is not a compact JWT");
+    }
+    *ret = strdup(body);
+    return *ret != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
 bool api_revoke_read(const char *body, size_t len, const char *content_type, int *ret_reason,

@@ -297,7 +297,9 @@ void engine_step(struct live *live) {
     case ENROLMENT_WITHDRAWN:
         engine_live_drop(live);
         return;
-    case ENROLMENT_AWAITING_TOKEN: /* for the NF to end */
+    case ENROLMENT_AWAITING_TOKEN:
+        engine_step_token(live);
+        return;
     case ENROLMENT_STATE__COUNT:
         return;
     }

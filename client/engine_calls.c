@@ -44,8 +44,11 @@ static bool settled(const struct call *call, enum enrolment_state state) {
     switch (call->kind) {
     case CALL_ENROL:
     case CALL_RENEW:
-        return over || state == ENROLMENT_READY || state == ENROLMENT_FINALIZING;
+        return over || state == ENROLMENT_READY || state == ENROLMENT_FINALIZING
+               || state == ENROLMENT_AWAITING_TOKEN;
     case CALL_GET:
+        return over || state == ENROLMENT_READY || state == ENROLMENT_AWAITING_TOKEN;
+    case CALL_TOKEN:
         return over || state == ENROLMENT_READY;
     case CALL_CSR:
         return over || state == ENROLMENT_READY;
@@ -70,6 +73,13 @@ static void answer_withdrawn(struct call *call, const struct enrolment *record) 
     }
 }
 
+static unsigned done_status(const struct call *call, const struct enrolment *record, bool done) {
+    if (!done || record->state == ENROLMENT_AWAITING_TOKEN) {
+        return 202;
+    }
+    return call->kind == CALL_TOKEN ? 200 : 201;
+}
+
 /* Answer from a record whose state is on disk. */
 static void answer_from(struct call *call, const struct enrolment *record, bool done,
                         const struct err *refusal, uint32_t retry_after_s) {
@@ -89,7 +99,7 @@ static void answer_from(struct call *call, const struct enrolment *record, bool 
     } else if (call->kind == CALL_CSR && done && refusal != NULL) {
         answer_problem(call, refusal);
     } else {
-        answer_enrolment(call, done ? 201 : 202, record, retry_after_s);
+        answer_enrolment(call, done_status(call, record, done), record, retry_after_s);
     }
 }
 
@@ -327,7 +337,8 @@ static bool renewal_of(const struct engine *engine, struct call *call, struct en
         return err_set(err, ERR_CONFLICT, "the enrolment is %s: only an ISSUED one can be renewed",
                        enrolment_state_name(old->state));
     }
-    if (old->with_nf_instance && engine->options.solvers->tkauth01 != NULL && asked->cca == NULL) {
+    if (old->with_nf_instance && engine->options.solvers->tkauth01 != NULL
+        && !engine->options.solvers->nf_tokens && asked->cca == NULL) {
         return err_set_param(err, ERR_CCA, "3gpp-Sbi-Client-Credentials",
                              "the request needs a client credentials assertion for the OAM");
     }
@@ -429,6 +440,9 @@ static void find_found(void *ctx, struct store_found *found, const struct err *e
     } else if (err == NULL && call->kind == CALL_DELETE && record->state != ENROLMENT_WITHDRAWN) {
         engine_withdraw_found(call, &found->enrolment);
         return;
+    } else if (err == NULL && call->kind == CALL_TOKEN) {
+        (void)err_set(&failure, ERR_CONFLICT, "the enrolment is %s and waits for no token",
+                      enrolment_state_name(record->state));
     } else if (err == NULL && (call->kind != CALL_CSR || csr_fits(record, call, &failure))) {
         answer_from(call, record, true, NULL, 0);
         return;
@@ -444,6 +458,8 @@ void engine_call_by_id(struct engine *engine, struct call *call) {
     if (live != NULL && engine_owns(call, &live->record)) {
         if (call->kind == CALL_CSR) {
             call_csr(live, call);
+        } else if (call->kind == CALL_TOKEN) {
+            engine_call_token(live, call);
         } else if (call->kind == CALL_DELETE) {
             engine_attach(live, call);
             engine_withdraw(live);

@@ -93,6 +93,11 @@ void engine_call_by_id(struct engine *engine, struct call *call);
 /* Hold a call at its enrolment, or answer it at once. */
 void engine_attach(struct live *live, struct call *call);
 
+/* engine_token.c: tokens that NFs bring */
+/* Wait for one, until the order expires. */
+void engine_step_token(struct live *live);
+void engine_call_token(struct live *live, struct call *call);
+
 /* engine_leave.c: revocation and withdrawal */
 void engine_call_revoke(struct engine *engine, struct call *call);
 /* Of one that is over, found in the store (moved out). */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/solver_tkauth01.h"
 #include "common/json.h"
 #include "common/jwk.h"
 #include "common/jws.h"
@@ -223,6 +224,12 @@ static void authz_pending(struct live *live, const json_t *authz) {
     if (!solver_choose(solvers, &identifier, challenges, task, &err)) {
         solver_task_done(task);
         engine_fail(live, &err);
+        return;
+    }
+    if (task->type == ACME_CHALLENGE_TKAUTH01 && solver_tkauth01_lacks(solvers, &live->record)) {
+        solver_task_done(task);
+        engine_provision_free(live); /* made anew when the token is there */
+        engine_move(live, ENROLMENT_ON_TOKEN_WANTED);
         return;
     }
     provision->responded[provision->count] = told(challenges, task);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/solver_tkauth01.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/json.h"
@@ -33,6 +34,9 @@ static const struct {
     {ENROLMENT_READY,      ENROLMENT_ON_CSR,          ENROLMENT_FINALIZING},
     {ENROLMENT_FINALIZING, ENROLMENT_ON_CSR_REFUSED,  ENROLMENT_READY},
     {ENROLMENT_FINALIZING, ENROLMENT_ON_ISSUED,       ENROLMENT_ISSUED},
+    {ENROLMENT_ORDERED,    ENROLMENT_ON_TOKEN_WANTED, ENROLMENT_AWAITING_TOKEN},
+    {ENROLMENT_AWAITING_TOKEN, ENROLMENT_ON_TOKEN,    ENROLMENT_ORDERED},
+    {ENROLMENT_AWAITING_TOKEN, ENROLMENT_ON_FAILED,   ENROLMENT_FAILED},     /* order expired */
     {ENROLMENT_AUTHORISED, ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
     {ENROLMENT_ACCOUNT,    ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
     {ENROLMENT_ORDERED,    ENROLMENT_ON_FAILED,       ENROLMENT_FAILED},
@@ -226,6 +230,19 @@ static bool set_renewal(json_t *object, const struct enrolment *enrolment) {
     return json_object_size(renewal) == 0 || json_object_set(object, "renewal", renewal) == 0;
 }
 
+/* What the token must say, RFC 9447 section 3; the NF asks its authority for it. */
+static bool set_token_wanted(json_t *object, const struct enrolment *enrolment) {
+    char fingerprint[SOLVER_FINGERPRINT_SIZE];
+
+    return enrolment->state != ENROLMENT_AWAITING_TOKEN
+           || !solver_tkauth01_fingerprint(enrolment->thumbprint, fingerprint)
+           || json_object_set_new(object, "tokenWanted",
+                                  json_pack("{s:s,s:s,s:s}", "tktype",
+                                            acme_identifier_name(ACME_ID_NF_INSTANCE), "tkvalue",
+                                            enrolment->nf, "fingerprint", fingerprint))
+                  == 0;
+}
+
 static bool set_reason(json_t *object, const struct enrolment *enrolment) {
     const struct problem_type *type = problem_type(enrolment->reason_kind);
 
@@ -249,7 +266,7 @@ char *enrolment_render(const struct enrolment *enrolment) {
         || !set_text(object, "accountThumbprint", enrolment->thumbprint)
         || !set_instant(object, "expires", enrolment->expires_us)
         || !set_text(object, "waitsFor", enrolment->waits_for) || !set_renewal(object, enrolment)
-        || !set_reason(object, enrolment)) {
+        || !set_token_wanted(object, enrolment) || !set_reason(object, enrolment)) {
         return NULL;
     }
     return json_text(object);

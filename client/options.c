@@ -49,6 +49,7 @@ static const struct config_key keys[] = {
     {.path = "eab", .type = CONFIG_TEXT, .option = "--eab", .argument = "KID:BASE64URL", .help = "External account binding for new accounts."},
     {.path = "renewal", .type = CONFIG_SECTION, .help = "When NFs are told to renew."},
     {.path = "renewal.fraction", .type = CONFIG_NUMBER, .fallback = "0.67", .min = 0.05, .max = 0.95, .help = "Of a certificate's lifetime, when the CA has no renewal information (RFC 9773); up to a twentieth of the lifetime earlier, by chance."},
+    {.path = "nf_tokens", .type = CONFIG_BOOL, .fallback = "false", .option = "--nf-tokens", .help = "An NF may bring its authority token itself (PUT authority-token) instead of an assertion for the OAM."},
     {.path = "account_key_life", .type = CONFIG_DURATION, .fallback = "0", .max = 315360000, .option = "--account-key-life", .argument = "D", .help = "An account's key that is older is changed at the account's next order (RFC 8555 7.3.5), where the ACME server offers that; 0: never."},
     {.path = "renewal.poll", .type = CONFIG_DURATION, .fallback = "6h", .min = 1, .max = 86400, .help = "How often the CA is asked for its renewal window when it does not say."},
     {.path = "threads", .type = CONFIG_INT, .fallback = "1", .min = 1, .max = 64, .option = "--threads", .argument = "N", .help = "HTTP threads of the NF-facing API."},
@@ -111,8 +112,8 @@ static bool read_challenges(struct options *options, struct err *err) {
             options->challenge_none = true;
             continue;
         }
-        if (options->challenges_count == ACME_CHALLENGE__COUNT
-            || !acme_challenge_parse(name, &type) || solver_of(type) == NULL) {
+        if (options->challenges_count == ACME_CHALLENGE__COUNT || !acme_challenge_parse(name, &type)
+            || solver_of(type) == NULL) {
             return fail(options, "challenge", err, "not a list of known challenge types");
         }
         options->challenges[options->challenges_count++] = type;
@@ -191,8 +192,9 @@ static bool check(const struct options *options, struct err *err) {
         return fail(options, "account_model", err, "only per-nf is offered by this version");
     }
     if (options->identifiers != API_IDENTIFIERS_DNS && options->identifiers != API_IDENTIFIERS_AUTO
-        && options->oam == NULL && !options->challenge_none) {
-        return fail(options, "identifiers", err, "NfInstanceId identifiers need --oam, or the challenge none");
+        && options->oam == NULL && !options->nf_tokens && !options->challenge_none) {
+        return fail(options, "identifiers", err,
+                    "NfInstanceId identifiers need --oam, --nf-tokens, or the challenge none");
     }
     return true;
 }
@@ -227,6 +229,7 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .renewal = {.fraction = config_number(config, "renewal.fraction"),
                     .poll_us = config_duration_us(config, "renewal.poll"),
                     .seed = (uint64_t)config_int(config, "seed")},
+        .nf_tokens = config_bool(config, "nf_tokens"),
         .account_key_life_us = config_duration_us(config, "account_key_life"),
         .threads = (unsigned)config_int(config, "threads"),
         .live_max = (unsigned)config_int(config, "limits.live"),

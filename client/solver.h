@@ -29,7 +29,8 @@ struct solvers {
     struct solver_dns01 *dns01;
     struct dns01_server *dns01_server; /* who does its work; solvers.c's alone */
     struct dns01_hook *dns01_hook;
-    bool none; /* names are authorised beforehand: an order may hold what no solver proves */
+    bool nf_tokens; /* an NF may bring its authority token itself */
+    bool none;      /* names are authorised beforehand: an order may hold what no solver proves */
 };
 
 /* err NULL: presented; payload is there. */
@@ -41,7 +42,7 @@ struct solver_task {
     char *url;                          /* of the challenge; owned */
     char *token;                        /* of the challenge; owned; NULL = none */
     char *payload;                      /* the response to POST, filled by present; owned */
-    const struct enrolment *enrolment;  /* whose; borrowed: thumbprint, cca */
+    const struct enrolment *enrolment;  /* whose; borrowed: thumbprint, cca, token */
     const struct trace_context *parent; /* borrowed */
     solver_done *done;
     void *ctx;

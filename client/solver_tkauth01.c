@@ -92,6 +92,13 @@ static void fetch_later(struct fetch *fetch, const struct err *err) {
                    clock_wall_us() + wait_us, fetch_go, fetch);
 }
 
+static bool payload_make(struct solver_task *task, json_t *token, struct err *err) {
+    AUTO(json_release) json_t *payload = json_pack("{s:O}", "tkauth", token);
+
+    task->payload = payload == NULL ? NULL : json_text(payload);
+    return task->payload != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
 /* {"token": …} of a 200; the server will judge the token, only its shape matters here. */
 static bool fetch_read(struct fetch *fetch, const struct httpc_answer *answer, struct err *err) {
     AUTO(json_release) json_t *json = json_read_object(answer->body, answer->body_len, err);
@@ -101,10 +108,7 @@ static bool fetch_read(struct fetch *fetch, const struct httpc_answer *answer, s
         *err = (struct err){.kind = ERR_UPSTREAM, .detail = "the OAM's answer holds no token"};
         return false;
     }
-    AUTO(json_release)
-    json_t *payload = json_pack("{s:O}", "tkauth", json_object_get(json, "token"));
-    fetch->task->payload = payload == NULL ? NULL : json_text(payload);
-    return fetch->task->payload != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
+    return payload_make(fetch->task, json_object_get(json, "token"), err);
 }
 
 static bool fetch_transient(unsigned status) { return status == 429 || status >= 500; }
@@ -190,11 +194,31 @@ static char *fetch_body(const struct solver_task *task) {
     return body == NULL ? NULL : json_text(body);
 }
 
-static bool tkauth01_configured(const struct solvers *solvers) { return solvers->tkauth01 != NULL; }
+static bool tkauth01_configured(const struct solvers *solvers) {
+    return solvers->tkauth01 != NULL || solvers->nf_tokens;
+}
+
+bool solver_tkauth01_lacks(const struct solvers *solvers, const struct enrolment *enrolment) {
+    return solvers->nf_tokens && enrolment->token == NULL
+           && (solvers->tkauth01 == NULL || enrolment->cca == NULL);
+}
+
+static bool brought(struct solver_task *task, struct err *err) {
+    AUTO(json_release) json_t *token = json_string(task->enrolment->token);
+
+    if (!payload_make(task, token, err)) {
+        return false;
+    }
+    task->done(task->ctx, NULL);
+    return true;
+}
 
 static bool tkauth01_present(const struct solvers *solvers, struct solver_task *task,
                              struct err *err) {
-    if (task->enrolment->cca == NULL) {
+    if (task->enrolment->token != NULL) {
+        return brought(task, err);
+    }
+    if (task->enrolment->cca == NULL || solvers->tkauth01 == NULL) {
         return err_set(err, ERR_CCA, "no client credentials assertion came with the request");
     }
     struct fetch *fetch = calloc(1, sizeof *fetch);

@@ -1,5 +1,5 @@
 /* tkauth-01, RFC 9447: an authority token from the OAM, on the strength of the NF's client
- * credentials assertion. */
+ * credentials assertion; or one that the NF has brought itself. */
 #pragma once
 
 #include "client/solver.h"
@@ -21,5 +21,8 @@ AUTO_DEFINE(struct solver_tkauth01, solver_tkauth01_free)
 #define SOLVER_FINGERPRINT_SIZE 103
 MUST_CHECK bool solver_tkauth01_fingerprint(const char *thumbprint,
                                             char ret[SOLVER_FINGERPRINT_SIZE]);
+
+/* The NF must bring the token: neither is it there, nor an assertion the OAM could judge. */
+bool solver_tkauth01_lacks(const struct solvers *solvers, const struct enrolment *enrolment);
 
 extern const struct solver solver_tkauth01_row;

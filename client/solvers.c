@@ -57,6 +57,7 @@ bool solvers_open(const struct options *options, struct loop *loop, struct store
                   struct solvers *ret, struct err *err) {
     ret->count = options->challenges_count;
     ret->none = options->challenge_none;
+    ret->nf_tokens = options->nf_tokens;
     memcpy(ret->order, options->challenges, sizeof ret->order);
     if (options->http01_listen != NULL
         && (ret->http01 = solver_http01_start(options->http01_listen, options->seed, err))

@@ -86,6 +86,4 @@ struct metric *stats_count(enum stats_count count) {
     return &table[STATS_OP__COUNT + ENROLMENT_STATE__COUNT + count];
 }
 
-bool stats_render(struct buf *buf) {
-    return metrics_render(table, COUNT(table), buf);
-}
+bool stats_render(struct buf *buf) { return metrics_render(table, COUNT(table), buf); }

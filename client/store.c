@@ -339,8 +339,10 @@ bool store_move(struct store *store, const struct enrolment *enrolment, enum enr
         return false;
     }
     change->from = from;
-    if (enrolment->state == ENROLMENT_ISSUED
-        && !copy_once(enrolment->chain, &change->enrolment.chain)) {
+    if ((enrolment->state == ENROLMENT_ISSUED
+         && !copy_once(enrolment->chain, &change->enrolment.chain))
+        || (from == ENROLMENT_AWAITING_TOKEN && enrolment->state == ENROLMENT_ORDERED
+            && !copy_once(enrolment->token, &change->enrolment.token))) {
         change_free(change);
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     }

@@ -39,6 +39,7 @@ static const char *const texts[] = {
                         " WHERE row=?15 AND state=?16",
     [SQL_CHAIN]       = "INSERT OR REPLACE INTO certificate(row, chain, not_before, not_after)"
                         " VALUES(?,?,?,?)",
+    [SQL_TOKEN]       = "UPDATE progress SET token=? WHERE row=?",
     [SQL_RENEWAL]     = "INSERT OR REPLACE INTO renewal(row, due) VALUES(?,?)",
     [SQL_RENEWED]     = "DELETE FROM renewal WHERE row=?",
     [SQL_CCA_DROP]    = "UPDATE enrolment SET cca=NULL WHERE row=?",
@@ -239,6 +240,13 @@ static bool sql_terminal(struct store_sql *sql, const struct enrolment *enrolmen
     return sql_run(sql, SQL_CCA_DROP, err);
 }
 
+/* Written once, when it was brought. */
+static bool sql_token(struct store_sql *sql, const struct enrolment *enrolment, struct err *err) {
+    bind_text(sql->statements[SQL_TOKEN], 1, enrolment->token);
+    (void)sqlite3_bind_int64(sql->statements[SQL_TOKEN], 2, enrolment->row);
+    return sql_run(sql, SQL_TOKEN, err);
+}
+
 bool store_sql_move(struct store_sql *sql, const struct enrolment *enrolment,
                     enum enrolment_state from, struct err *err) {
     static const unsigned instants[] = {1, 2, 3, 4, 5, 6, 8};
@@ -268,6 +276,9 @@ bool store_sql_move(struct store_sql *sql, const struct enrolment *enrolment,
     }
     if ((enrolment->state == ENROLMENT_ACCOUNT || enrolment->state == ENROLMENT_AUTHORISED)
         && !sql_account_url(sql, enrolment, err)) {
+        return false;
+    }
+    if (enrolment->token != NULL && !sql_token(sql, enrolment, err)) {
         return false;
     }
     return enrolment_live(enrolment->state) || sql_terminal(sql, enrolment, err);
