@@ -151,6 +151,7 @@ static bool open_engine(struct client *client, struct err *err) {
         .eab_kid = options->eab_kid[0] == '\0' ? NULL : options->eab_kid,
         .eab_key = options->eab_key,
         .eab_key_len = options->eab_key_len,
+        .preferred_chain = options->preferred_chain,
         .account_key_life_us = options->account_key_life_us,
         .live_max = options->live_max,
         .seed = options->seed,

@@ -62,6 +62,9 @@ static void live_free(struct live *live) {
         free(live->authz[i]);
     }
     free(live->certificate_url);
+    for (unsigned i = 0; i < live->alternates_count; i++) {
+        free(live->alternates[i]);
+    }
     EVP_PKEY_free(live->key);
     store_account_done(&live->account);
     enrolment_done(&live->record);

@@ -36,8 +36,10 @@ struct engine_options {
     const char *eab_kid; /* external account binding, RFC 8555 7.3.4; NULL = none */
     const unsigned char *eab_key;
     size_t eab_key_len;
-    uint64_t
-        account_key_life_us; /* of the bed's clock: a key in use this long is changed; 0 = never */
+    /* common name of the issuer of a chain's last certificate; NULL = any */
+    const char *preferred_chain;
+    /* of the bed's clock: an account's key in use this long is changed; 0 = never */
+    uint64_t account_key_life_us;
     unsigned live_max;       /* live enrolments; beyond it 503 */
     uint64_t seed;
     /* judges what was issued: engine_verify, but for tests whose CA issues plain text */

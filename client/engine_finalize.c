@@ -98,7 +98,7 @@ static void certificate_done(void *ctx, const struct request_answer *answer,
     free(live->record.chain);
     live->record.chain = strdup(answer->body);
     plan_renewal(live);
-    engine_move(live, ENROLMENT_ON_ISSUED);
+    engine_chain_choose(live, answer);
 }
 
 void engine_step_certificate(struct live *live) {

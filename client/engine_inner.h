@@ -3,6 +3,7 @@
 
 #include "client/engine.h"
 #include "client/jobs.h"
+#include "client/link.h"
 #include "client/map.h"
 #include "client/request.h"
 
@@ -49,6 +50,8 @@ struct live {
     char *authz[ENGINE_AUTHZ_MAX];
     unsigned authz_count;
     char *certificate_url;
+    char *alternates[LINK_ALTERNATES_MAX]; /* of the chain, not read yet */
+    unsigned alternates_count, alternates_at;
     struct provision *provision;
     unsigned polls, finalize_tries;
     bool walked;                   /* every authorization was read and none was pending */
@@ -137,3 +140,7 @@ void engine_problem(const json_t *error, struct err *ret);
 /* engine_finalize.c */
 void engine_step_finalize(struct live *live);
 void engine_step_certificate(struct live *live);
+
+/* engine_chain.c: which of several chains.  A verified one came (it is record.chain): go on to
+ * ISSUED, after having looked for the preferred one. */
+void engine_chain_choose(struct live *live, const struct request_answer *answer);

@@ -37,6 +37,7 @@ struct options {
     struct clock clock;
     struct schedule_policy renewal;
     uint64_t seed;
+    const char *preferred_chain;
     bool nf_tokens;
     uint64_t account_key_life_us;
     unsigned threads, live_max, held_max, connections_max;

@@ -161,6 +161,7 @@ static void request_success(struct request *request, const struct httpc_answer *
         .body_len = from->body_len,
         .location = location != NULL && directory_url(location) ? location : NULL,
         .retry_after_s = httpc_retry_after_s(from, now_s),
+        .http = from,
         .sent_us = from->times.sent_us,
     };
     bool good = err.kind == ERR_NONE;

@@ -22,9 +22,10 @@ struct request_answer {
     const json_t *json; /* the body as an object; NULL for a certificate */
     const char *body;   /* NUL-terminated */
     size_t body_len;
-    const char *location;   /* NULL unless the answer has one that is a URL */
-    uint32_t retry_after_s; /* 0 = absent */
-    uint64_t sent_us;       /* the request (of this try) was fully sent */
+    const char *location;            /* NULL unless the answer has one that is a URL */
+    uint32_t retry_after_s;          /* 0 = absent */
+    const struct httpc_answer *http; /* as it came */
+    uint64_t sent_us;                /* the request (of this try) was fully sent */
 };
 
 /* Called once, on the loop's thread; exactly one of answer (borrowed) and err is given. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # One NF's whole life through nfacme-client, by hand: steps 1 to 9, renewal, a change of the
 # account's key at the renewal, revocation, withdrawal; against nfacme-server and against Debian's
-# pebble that refuses every second good nonce and reuses every authorization it can.
+# pebble that refuses every second good nonce reuses every authorization
+# it can, and offers alternate chains of which the last is preferred.
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/../integration/lib.sh"
 # shellcheck source=tests/interop/lib.sh
@@ -31,12 +32,12 @@ certified() {
     || { cat "$work/verify"; fail "the chain of $2"; }
 }
 
-# life CA: against the server that bed_ready names.
+# life CA [CLIENT-OPTION...]: against the server that bed_ready names.
 life() {
   local first second thumbprint
   bed_challenges=http-01
   mapfile -t bed_client_extra < <("$BUILD/nfsim/nfsim" scenario "$scenario" --get client.args)
-  bed_client_extra+=(--account-key-life 1)
+  bed_client_extra+=(--account-key-life 1 "${@:2}")
   bed_client_start || fail "$1: client"
   nf=$work/nf-$1
   nf_export amf-1 "$nf" --fqdn
@@ -90,6 +91,6 @@ life nfacme-server
 bed_stop server
 fetch_package pebble || exit 77
 pebble_up 50 100
-ca_anchor=$work/root.pem
-life pebble
-echo "a whole life at nfacme-server and at pebble: enrolled, renewed, key changed, revoked, withdrawn"
+ca_anchor=$work/root-2.pem # not that of the chain that is offered first
+life pebble --preferred-chain "$(openssl x509 -in "$ca_anchor" -noout -subject -nameopt multiline | sed -n 's/ *commonName *= //p')"
+echo "a whole life at nfacme-server and at pebble: enrolled, renewed, key changed, revoked, withdrawn, by the preferred chain"

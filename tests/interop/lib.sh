@@ -185,7 +185,8 @@ knot_down() {
 }
 
 # pebble_up NONCE-REJECT AUTHZ-REUSE: Debian's pebble and its DNS server, both in percent; our client
-# finds it as the server, its issuing root is $work/root.pem.
+# finds it as the server, its issuing root is $work/root.pem, that of its second alternate
+# chain $work/root-2.pem.
 pebble_up() {
   local acme management dns challenge_management line
   acme=$(port_free) management=$(port_free) dns=$(port_free) challenge_management=$(port_free)
@@ -202,7 +203,7 @@ pebble_up() {
     -http01 '' -https01 '' -tlsalpn01 '' -management "127.0.0.1:$challenge_management" >"$work/dns.log" 2>&1 &
   cleanups+=("kill $! 2>/dev/null; wait $! 2>/dev/null")
   mkfifo "$work/pebble.out"
-  PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=$1 PEBBLE_AUTHZREUSE=$2 "$partners/usr/bin/pebble" -strict \
+  PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=$1 PEBBLE_AUTHZREUSE=$2 PEBBLE_ALTERNATE_ROOTS=2 "$partners/usr/bin/pebble" -strict \
     -config "$work/pebble.json" -dnsserver "127.0.0.1:$dns" >"$work/pebble.out" 2>&1 &
   cleanups+=("kill $! 2>/dev/null; wait $! 2>/dev/null")
   exec 5<"$work/pebble.out"
@@ -214,5 +215,7 @@ pebble_up() {
 
   curl -sS -q --noproxy '*' --cacert "$work/pebble.pem" "https://127.0.0.1:$management/roots/0" \
     -o "$work/root.pem" || fail "pebble's root"
+  curl -sS -q --noproxy '*' --cacert "$work/pebble.pem" "https://127.0.0.1:$management/roots/2" \
+    -o "$work/root-2.pem" || fail "pebble's third root"
   bed_ready[server]="ready directory=https://127.0.0.1:$acme/dir root=$work/pebble.pem admin="
 }
