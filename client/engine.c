@@ -98,11 +98,13 @@ static void tell(struct live *live) {
     char reason[220] = "";
 
     if (failed) {
+        metric_add(stats_failed(record->reason_kind), 1);
         (void)log_quote(record->reason == NULL ? "" : record->reason, reason, sizeof reason);
     }
     log_line(failed ? LOG_WARNING : LOG_INFO, "engine", "transition",
-             "nf=%s enrolment=%s order=%s from=%s to=%s%s%s", record->nf, record->id,
+             "nf=%s enrolment=%s order=%s from=%s to=%s%s%s%s%s", record->nf, record->id,
              order_id(record) == NULL ? "" : order_id(record), from == NULL ? "" : from, to,
+             failed ? " kind=" : "", failed ? err_name(record->reason_kind) : "",
              failed ? " reason=" : "", reason);
     trace_event(live->engine->options.trace,
                 &(struct trace_event){.event = "enrolment",
@@ -202,6 +204,7 @@ static void saved(void *ctx, const struct err *err) {
 
 void engine_insert(struct live *live) {
     live->saving = true;
+    engine_note(live, live->why);
     stamp(live);
     if (live->record.t_us[1] == 0) {
         live->record.t_us[1] = engine_now_us();
@@ -222,6 +225,7 @@ bool engine_turn(struct live *live, enum enrolment_event event) {
     metric_add(stats_enrolments(live->record.state), -1);
     metric_add(stats_enrolments(next), 1);
     live->record.state = next;
+    engine_note_turn(live);
     return true;
 }
 

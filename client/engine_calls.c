@@ -249,6 +249,9 @@ static struct live *create(struct engine *engine, struct call *call, struct stor
     live->record.directory = strdup(engine->options.directory_url);
     live->record.row = store_row_next(engine->options.store);
     enrolment_id_make(live->record.row, live->record.id);
+    if (live->record.renews != NULL) {
+        (void)snprintf(live->why, sizeof live->why, "renews %s", live->record.renews);
+    }
     live->trace = call->self;
     bool good = take_account(live, found, err);
     if (good && live->record.account_url != NULL) {

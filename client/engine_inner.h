@@ -60,6 +60,7 @@ struct live {
     bool replaced;                 /* newOrder must not name the certificate it replaces */
     bool account_lost;             /* newAccount was repeated once */
     struct err problem;            /* of a challenge */
+    char why[64];                  /* it was begun, for its history; "" = an NF asked */
     struct err refusal;            /* of the last finalize; tells READY from READY again */
 };
 
@@ -113,6 +114,14 @@ void engine_uses_accounts(struct engine *engine);
 /* The key of an account about to be used may be due for a change. */
 void engine_account_aged(struct engine *engine, const struct store_account *account);
 
+/* engine_notes.c: a line of the history; the same for a state turned to, with what it came from. */
+void engine_note(struct live *live, const char *cause);
+void engine_note_turn(struct live *live);
+/* Keep what the server said; ctx is live. */
+void engine_problem_said(void *ctx, unsigned status, const char *body, size_t len);
+/* A problem document inside an order or a challenge: into ret, and kept. */
+void engine_problem(struct live *live, const json_t *error, struct err *ret);
+
 /* engine_waits.c: fill record.waits_for. */
 void engine_waits(struct live *live);
 
@@ -134,9 +143,6 @@ MUST_CHECK bool engine_order_names(const struct live *live, const json_t *json, 
 /* Go on from what the order says now. */
 void engine_order_go(struct live *live, const json_t *json, uint32_t retry_after_s);
 void engine_order_poll(struct live *live);
-/* A problem document inside an order or a challenge. */
-void engine_problem(const json_t *error, struct err *ret);
-
 /* engine_finalize.c */
 void engine_step_finalize(struct live *live);
 void engine_step_certificate(struct live *live);

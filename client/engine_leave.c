@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client/history.h"
 #include "common/log.h"
 
 /* What is under way with the ACME server is left: RFC 8555 knows no end of an order but its expiry.
@@ -54,6 +55,12 @@ void engine_withdraw_found(struct call *call, struct enrolment *record) {
 
     call->asked = *record;
     *record = (struct enrolment){0};
+    if (!history_add(&call->asked.history, clock_now_us(engine->options.clock),
+                     enrolment_state_name(ENROLMENT_WITHDRAWN), NULL)) {
+        (void)err_set(&err, ERR_NO_MEMORY, "out of memory");
+        answer_problem(call, &err);
+        return;
+    }
     /* one that is live may not be on disk yet, and needs the account */
     if (!enrolment_next(call->asked.state, ENROLMENT_ON_WITHDRAWN, &next, &err)
         || !jobs_withdraw(engine->options.jobs, &call->asked, call->asked.state,

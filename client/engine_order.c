@@ -7,18 +7,8 @@
 
 #include "common/json.h"
 #include "common/ossl.h"
-#include "common/problem.h"
 
 #define ENGINE_PROBLEM_POLLS 3 /* after a refused challenge the order has this long to follow */
-
-void engine_problem(const json_t *error, struct err *ret) {
-    AUTO(free) char *text = json_text(error);
-    struct err problem = {0};
-
-    problem_read(&problem, 403, text == NULL ? "" : text, text == NULL ? 0 : strlen(text), 0);
-    problem.retry_after_s = 0;
-    *ret = problem;
-}
 
 static bool take_authz(struct live *live, const json_t *list, struct err *err) {
     if (!json_is_array(list) || json_array_size(list) == 0
@@ -143,7 +133,7 @@ static void poll_later(struct live *live, uint32_t retry_after_s) {
 /* The reason: what a challenge said, what the order says, or what its authorizations say. */
 static void order_invalid(struct live *live, const json_t *json) {
     if (live->problem.kind == ERR_NONE && json_object_get(json, "error") != NULL) {
-        engine_problem(json_object_get(json, "error"), &live->problem);
+        engine_problem(live, json_object_get(json, "error"), &live->problem);
     }
     if (live->problem.kind != ERR_NONE || live->record.state == ENROLMENT_FINALIZING) {
         (void)err_set(&live->problem, ERR_UPSTREAM, "the order is invalid");

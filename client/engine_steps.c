@@ -21,6 +21,7 @@ bool engine_request(struct live *live, enum stats_op op, const char *url, char *
         .payload = payload,
         .gate = jobs_gate,
         .gate_ctx = live->engine->options.jobs,
+        .problem = engine_problem_said,
         .parent = live->trace,
         .done = done,
         .ctx = live,
@@ -246,7 +247,7 @@ static void authz_reason(struct live *live, const json_t *authz) {
 
     json_array_foreach(json_object_get(authz, "challenges"), i, challenge) {
         if (live->problem.kind == ERR_NONE && json_object_get(challenge, "error") != NULL) {
-            engine_problem(json_object_get(challenge, "error"), &live->problem);
+            engine_problem(live, json_object_get(challenge, "error"), &live->problem);
         }
     }
 }
@@ -327,7 +328,7 @@ static void respond_done(void *ctx, const struct request_answer *answer, const s
         live->problem = *err; /* the order tells whether it matters */
     } else if (err == NULL && (error = json_object_get(answer->json, "error")) != NULL
                && live->problem.kind == ERR_NONE) {
-        engine_problem(error, &live->problem);
+        engine_problem(live, error, &live->problem);
     }
     live->provision->at++;
     engine_step_respond(live);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/history.h"
 #include "client/solver_tkauth01.h"
 #include "common/buf.h"
 #include "common/clock.h"
@@ -254,6 +255,28 @@ static bool set_reason(json_t *object, const struct enrolment *enrolment) {
            && set_text(object, "failure", err_name(enrolment->reason_kind));
 }
 
+/* Since when it is in its state; records older than the history have their instants. */
+static uint64_t since_us(const struct enrolment *enrolment) {
+    uint64_t us = history_last_us(enrolment->history);
+
+    for (unsigned i = 0; us == 0 && i < ENROLMENT_INSTANTS; i++) {
+        const uint64_t at_us = enrolment->t_us[ENROLMENT_INSTANTS - 1 - i];
+        us = at_us != 0 ? at_us : 0;
+    }
+    return us;
+}
+
+/* Where it is since when, how it came there, and what the ACME server said last. */
+static bool set_story(json_t *object, const struct enrolment *enrolment) {
+    struct err ignored = {0};
+    const char *text = enrolment->problem;
+    json_t *problem = text == NULL ? NULL : json_read_object(text, strlen(text), &ignored);
+
+    return set_instant(object, "since", since_us(enrolment))
+           && (problem == NULL || json_object_set_new(object, "problem", problem) == 0)
+           && json_object_set_new(object, "history", history_render(enrolment->history)) == 0;
+}
+
 char *enrolment_render(const struct enrolment *enrolment) {
     AUTO(json_release)
     json_t *object = json_pack(
@@ -266,7 +289,8 @@ char *enrolment_render(const struct enrolment *enrolment) {
         || !set_text(object, "accountThumbprint", enrolment->thumbprint)
         || !set_instant(object, "expires", enrolment->expires_us)
         || !set_text(object, "waitsFor", enrolment->waits_for) || !set_renewal(object, enrolment)
-        || !set_token_wanted(object, enrolment) || !set_reason(object, enrolment)) {
+        || !set_token_wanted(object, enrolment) || !set_reason(object, enrolment)
+        || !set_story(object, enrolment)) {
         return NULL;
     }
     return json_text(object);

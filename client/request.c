@@ -201,6 +201,10 @@ static void request_answered(void *ctx, const struct httpc_answer *answer, const
         upstream_flush(request->upstream); /* those kept are likely as old: 6.5 */
     }
     upstream_harvest(request->upstream, answer);
+    metric_add(stats_problem(problem.kind), 1);
+    if (request->spec.problem != NULL && problem.kind != ERR_BAD_NONCE) {
+        request->spec.problem(request->spec.ctx, answer->status, answer->body, answer->body_len);
+    }
     request_problem(request, answer->status, &problem);
 }
 

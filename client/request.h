@@ -31,6 +31,9 @@ struct request_answer {
 /* Called once, on the loop's thread; exactly one of answer (borrowed) and err is given. */
 typedef void request_done(void *ctx, const struct request_answer *answer, const struct err *err);
 
+/* The server answered with a problem, badNonce aside: what it said, borrowed. */
+typedef void request_problem_fn(void *ctx, unsigned status, const char *body, size_t len);
+
 /* May this be sent now? */
 struct request_spec;
 typedef bool request_gate(void *ctx, const struct request_spec *spec);
@@ -44,6 +47,7 @@ struct request_spec {
     request_gate *gate; /* NULL: always; asked again and again until it says yes */
     void *gate_ctx;
     struct trace_context parent;
+    request_problem_fn *problem; /* NULL: nobody wants to know; ctx as for done */
     request_done *done;
     void *ctx;
 };

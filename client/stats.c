@@ -1,6 +1,7 @@
 #include "client/stats.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #define OP_ROW(op, label)                                                                          \
     [op] = {METRIC_COUNTER, "nfacme_client_acme_requests_total", "operation=\"" label "\"",        \
@@ -86,4 +87,30 @@ struct metric *stats_count(enum stats_count count) {
     return &table[STATS_OP__COUNT + ENROLMENT_STATE__COUNT + count];
 }
 
-bool stats_render(struct buf *buf) { return metrics_render(table, COUNT(table), buf); }
+/* By kind of error; a row is there from its first time on. */
+static struct metric failed[ERR__COUNT], problems[ERR__COUNT];
+
+struct metric *stats_failed(enum err_kind kind) { return &failed[kind]; }
+
+struct metric *stats_problem(enum err_kind kind) { return &problems[kind]; }
+
+static bool render_kinds(struct metric kinds[ERR__COUNT], const char *name, const char *label,
+                         const char *help, struct buf *buf) {
+    bool good = metrics_head(name, "counter", help, buf);
+
+    for (unsigned kind = 0; good && kind < ERR__COUNT; kind++) {
+        const int64_t count = metric_get(&kinds[kind]);
+        good = count == 0
+               || buf_printf(buf, "%s{%s=\"%s\"} %" PRId64 "\n", name, label,
+                             err_name((enum err_kind)kind), count);
+    }
+    return good;
+}
+
+bool stats_render(struct buf *buf) {
+    return metrics_render(table, COUNT(table), buf)
+           && render_kinds(failed, "nfacme_client_enrolments_failed_total", "cause",
+                           "Enrolments that FAILED since start, by cause.", buf)
+           && render_kinds(problems, "nfacme_client_acme_problems_total", "type",
+                           "Problems the ACME server answered with, by type.", buf);
+}

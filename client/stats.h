@@ -44,5 +44,9 @@ struct metric *stats_requests(enum stats_op op); /* HTTP requests sent, retries 
 struct metric *stats_enrolments(enum enrolment_state state);
 struct metric *stats_count(enum stats_count count);
 
+/* Enrolments that FAILED, and problems the ACME server answered with, by kind. */
+struct metric *stats_failed(enum err_kind kind);
+struct metric *stats_problem(enum err_kind kind);
+
 /* Everything in the text exposition format; false when buf is full. */
 bool stats_render(struct buf *buf);

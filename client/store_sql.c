@@ -32,7 +32,7 @@ static const char *const texts[] = {
     [SQL_INSERT]      = "INSERT INTO enrolment(row, id, nf, nf_type, fqdn, profile, idempotency,"
                         " cca, with_nf, with_dns, account, directory, notification_uri, renews,"
                         " replaces) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [SQL_INSERT_PROGRESS] = "INSERT INTO progress(row, state, t1, t2) VALUES(?,?,?,?)",
+    [SQL_INSERT_PROGRESS] = "INSERT INTO progress(row, state, t1, t2, history) VALUES(?,?,?,?,?)",
     [SQL_MOVE]        = "UPDATE progress SET state=?1, reason_kind=?2, reason=?3, order_url=?4,"
                         " finalize_url=?5, expires=?6, csr=?7, t1=?8, t2=?9, t3=?10, t4=?11,"
                         " t5=?12, t6=?13, t8=?14, problem=?17, history=?18"
@@ -193,6 +193,7 @@ bool store_sql_insert(struct store_sql *sql, const struct enrolment *enrolment, 
     bind_text(statement, 2, enrolment_state_name(enrolment->state));
     bind_instant(statement, 3, enrolment->t_us[1]);
     bind_instant(statement, 4, enrolment->t_us[2]);
+    bind_text(statement, 5, enrolment->history);
     return sql_run(sql, SQL_INSERT_PROGRESS, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "tests/unit/common/suite.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/ossl.h"
 
@@ -133,6 +134,41 @@ START_TEST(the_resource_says_what_the_nf_needs) {
 }
 END_TEST
 
+START_TEST(the_resource_tells_its_story) {
+    struct enrolment one = sample();
+    struct err err = {0};
+    char history[] = "1795443980000000 AUTHORISED\n1795443981000000 FAILED caa: it may not\n";
+    char problem[] = "{\"type\":\"urn:ietf:params:acme:error:caa\",\"detail\":\"it may not\"}";
+
+    one.state = ENROLMENT_FAILED;
+    one.history = history;
+    one.problem = problem;
+    AUTO(free) char *text = enrolment_render(&one);
+    AUTO(json_release) json_t *json = json_read_object(text, strlen(text), &err);
+    const json_t *last = json_array_get(json_object_get(json, "history"), 1);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "history")), 2);
+    ck_assert_str_eq(member(json, "since"), member(last, "at"));
+    ck_assert_str_eq(member(last, "state"), "FAILED");
+    ck_assert_str_eq(member(last, "cause"), "caa: it may not");
+    ck_assert_str_eq(member(json_object_get(json, "problem"), "detail"), "it may not");
+}
+END_TEST
+
+START_TEST(a_record_without_a_history_is_as_old_as_its_last_instant) {
+    struct enrolment one = sample();
+    struct err err = {0};
+    char want[CLOCK_TEXT_SIZE];
+
+    one.t_us[1] = UINT64_C(1795443980000000);
+    one.t_us[3] = UINT64_C(1795443985000000);
+    clock_text(one.t_us[3], want);
+    AUTO(free) char *text = enrolment_render(&one);
+    AUTO(json_release) json_t *json = json_read_object(text, strlen(text), &err);
+    ck_assert_str_eq(member(json, "since"), want);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "history")), 0);
+}
+END_TEST
+
 START_TEST(the_timeline_holds_known_instants_only) {
     struct enrolment one = sample();
     char text[ENROLMENT_TIMELINE_SIZE];
@@ -200,6 +236,8 @@ int main(void) {
         the_default_profile_follows_the_names,
         identifiers_are_nf_instance_first_and_only_what_is_ordered,
         the_resource_says_what_the_nf_needs,
+        the_resource_tells_its_story,
+        a_record_without_a_history_is_as_old_as_its_last_instant,
         the_timeline_holds_known_instants_only,
         an_id_names_its_row_and_nothing_else_does,
         a_copy_owns_its_own_and_leaves_the_large_parts,
