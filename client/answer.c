@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/crash_point.h"
 #include "client/stats.h"
 #include "common/acme.h"
 #include "common/clock.h"
@@ -72,6 +73,12 @@ static void answer_send(struct call *call, unsigned status, const char *type, ch
     httpd_answer(call->exchange, status, type, body, len);
 }
 
+/* The answer is on its way to the NF. */
+static void crash_answered(const char *state) {
+    (void)state;
+    CRASH_POINT("answered", state);
+}
+
 void answer_problem(struct call *call, const struct err *err) {
     const unsigned status = problem_type(err->kind)->sbi_status;
     char *body = problem_render_sbi(err);
@@ -119,13 +126,16 @@ void answer_enrolment(struct call *call, unsigned status, const struct enrolment
         answer_out_of_memory(call);
         return;
     }
+    const char *state = enrolment_state_name(enrolment->state);
     answer_headers(call, status, enrolment, retry_after_s);
     answer_send(call, status, "application/json", body, strlen(body), enrolment->nf, "");
+    crash_answered(state);
 }
 
 void answer_nothing(struct call *call, const struct enrolment *enrolment) {
     answer_headers(call, 204, enrolment, 0);
     answer_send(call, 204, NULL, NULL, 0, enrolment->nf, "");
+    crash_answered("WITHDRAWN");
 }
 
 void answer_chain(struct call *call, const struct enrolment *enrolment) {
@@ -137,6 +147,7 @@ void answer_chain(struct call *call, const struct enrolment *enrolment) {
     }
     answer_headers(call, 200, enrolment, 0);
     answer_send(call, 200, ACME_CHAIN_TYPE, body, strlen(body), enrolment->nf, "");
+    crash_answered("ISSUED");
 }
 
 void answer_failure(struct call *call, const struct enrolment *enrolment) {
@@ -145,4 +156,5 @@ void answer_failure(struct call *call, const struct enrolment *enrolment) {
     enrolment_failure(enrolment, &err);
     answer_headers(call, 0, enrolment, 0);
     answer_problem(call, &err);
+    crash_answered("FAILED");
 }

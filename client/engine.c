@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/crash_point.h"
 #include "common/log.h"
 #include "common/ossl.h"
 
@@ -242,7 +243,9 @@ void engine_move(struct live *live, enum enrolment_event event) {
 }
 
 void engine_move_unsaved(struct live *live, enum enrolment_event event) {
+    CRASH_POINT_MOVE("before", enrolment_state_name(live->record.state), "unsaved");
     if (engine_turn(live, event)) {
+        CRASH_POINT_MOVE("after", enrolment_state_name(live->stored), "unsaved");
         tell(live);
         engine_step(live);
     }
@@ -325,7 +328,7 @@ static void resume_one(void *ctx, struct store_found *found, const struct err *e
     }
     live->record = found->enrolment;
     found->enrolment = (struct enrolment){0};
-    live->inserted = true;
+    live->inserted = live->resumed = true;
     live->stored = live->told_state = live->record.state;
     live->told = true;
     live->finalize_tries = live->record.state == ENROLMENT_FINALIZING ? 1 : 0;

@@ -40,7 +40,7 @@ struct engine_options {
     const char *preferred_chain;
     /* of the bed's clock: an account's key in use this long is changed; 0 = never */
     uint64_t account_key_life_us;
-    unsigned live_max;       /* live enrolments; beyond it 503 */
+    unsigned live_max; /* live enrolments; beyond it 503 */
     uint64_t seed;
     /* judges what was issued: engine_verify, but for tests whose CA issues plain text */
     engine_verifier *verify;

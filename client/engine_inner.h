@@ -45,6 +45,7 @@ struct live {
     struct request *request;    /* under way */
     struct loop_timer timer;    /* poll, expiry of the order, another save */
     struct trace_context trace; /* of the call that drives it */
+    bool resumed;               /* and what its order went through meanwhile is not known */
     bool order_known;           /* authorizations read in this life */
     enum order_status order_status;
     char *authz[ENGINE_AUTHZ_MAX];
@@ -140,6 +141,9 @@ bool engine_request(struct live *live, enum stats_op op, const char *url, char *
 MUST_CHECK bool engine_order_take(struct live *live, const json_t *json, struct err *err);
 /* Is the new order for the names asked for? */
 MUST_CHECK bool engine_order_names(const struct live *live, const json_t *json, struct err *err);
+/* Its order failed in the time between two lives, when nobody answered its challenges: another one,
+ * once.  False: it did not. */
+MUST_CHECK bool engine_order_again(struct live *live);
 /* Go on from what the order says now. */
 void engine_order_go(struct live *live, const json_t *json, uint32_t retry_after_s);
 void engine_order_poll(struct live *live);

@@ -130,8 +130,33 @@ static void poll_later(struct live *live, uint32_t retry_after_s) {
     loop_timer_set(options->loop, &live->timer, engine_now_us() + wait_us, poll_again, live);
 }
 
+bool engine_order_again(struct live *live) {
+    struct enrolment *record = &live->record;
+
+    if (!live->resumed || record->state == ENROLMENT_FINALIZING
+        || record->state == ENROLMENT_READY) {
+        return false;
+    }
+    engine_provision_free(live);
+    for (unsigned i = 0; i < live->authz_count; i++) {
+        free(live->authz[i]);
+    }
+    free(record->order_url);
+    free(record->finalize_url);
+    record->order_url = record->finalize_url = NULL;
+    record->expires_us = 0;
+    live->authz_count = live->polls = 0;
+    live->resumed = live->order_known = live->walked = false;
+    live->problem = (struct err){0};
+    engine_move(live, ENROLMENT_ON_ORDER_LOST);
+    return true;
+}
+
 /* The reason: what a challenge said, what the order says, or what its authorizations say. */
 static void order_invalid(struct live *live, const json_t *json) {
+    if (engine_order_again(live)) {
+        return;
+    }
     if (live->problem.kind == ERR_NONE && json_object_get(json, "error") != NULL) {
         engine_problem(live, json_object_get(json, "error"), &live->problem);
     }

@@ -268,7 +268,7 @@ static void authz_done(void *ctx, const struct request_answer *answer, const str
         engine_step_authz(live);
     } else if (strcmp(status, "pending") == 0) {
         authz_pending(live, answer->json);
-    } else {
+    } else if (!engine_order_again(live)) {
         authz_reason(live, answer->json);
         (void)err_set(&live->problem, ERR_UPSTREAM, "an authorization is %.20s", status);
         engine_fail(live, &live->problem);

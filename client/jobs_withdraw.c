@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/crash_point.h"
 #include "client/jobs_inner.h"
 
 struct withdrawal {
@@ -93,6 +94,13 @@ static bool leave(struct store_sql *sql, struct withdrawal *withdrawal, struct e
     return true;
 }
 
+/* The commit follows. */
+static bool crash_before(const struct withdrawal *withdrawal) {
+    (void)withdrawal;
+    CRASH_POINT_MOVE("before", enrolment_state_name(withdrawal->from), "WITHDRAWN");
+    return true;
+}
+
 /* On the writer's thread. */
 static bool work(struct store_sql *sql, void *ctx, struct err *err) {
     static const char withdrawn[] =
@@ -115,13 +123,14 @@ static bool work(struct store_sql *sql, void *ctx, struct err *err) {
     return store_sql_do(sql, unscheduled, &row, 1, err)
            && store_sql_do(sql, unasserted, &row, 1, err)
            && (in_use || used(sql, withdrawal, &in_use, err))
-           && (in_use || leave(sql, withdrawal, err));
+           && (in_use || leave(sql, withdrawal, err)) && crash_before(withdrawal);
 }
 
 static void done(void *ctx, const struct err *err) {
     struct withdrawal *withdrawal = ctx;
     struct jobs *jobs = withdrawal->jobs;
 
+    CRASH_POINT_MOVE("after", enrolment_state_name(withdrawal->from), "WITHDRAWN");
     unlist(withdrawal);
     jobs->era++;
     if (err == NULL && withdrawal->leaves) {

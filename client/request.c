@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client/crash_point.h"
 #include "common/acme.h"
 #include "common/json.h"
 #include "common/jwk.h"
@@ -171,6 +172,7 @@ static void request_success(struct request *request, const struct httpc_answer *
 static void request_answered(void *ctx, const struct httpc_answer *answer, const struct err *err) {
     struct request *request = ctx;
 
+    CRASH_POINT("sent", stats_op_name(request->spec.op));
     request->call = NULL;
     request_spent(request);
     upstream_span(request->upstream, &request->self, &request->spec.parent, request->spec.op,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/crash_point.h"
 #include "client/store_queue.h"
 #include "client/store_sql.h"
 #include "common/clock.h"
@@ -105,6 +106,20 @@ static bool apply(struct store *store, struct change *change) {
            && store_sql_insert(store->writing, &change->enrolment, err);
 }
 
+#ifdef NFACME_CRASH_POINTS
+static void crash_points(const struct store_node *list, const char *where) {
+    for (; list != NULL; list = list->next) {
+        const struct change *change = (const struct change *)list;
+        if (change->work == NULL && change->err.kind == ERR_NONE) {
+            crash_point_move(where, change->insert ? "NEW" : enrolment_state_name(change->from),
+                             enrolment_state_name(change->enrolment.state));
+        }
+    }
+}
+#else
+#define crash_points(list, where) ((void)0)
+#endif
+
 static bool commit(struct store *store, struct store_node *list, struct err *err) {
     unsigned records = 0;
 
@@ -121,10 +136,12 @@ static bool commit(struct store *store, struct store_node *list, struct err *err
             return false;
         }
     }
+    crash_points(list, "before");
     if (!store_sql_commit(store->writing, err)) {
         store_sql_rollback(store->writing);
         return false;
     }
+    crash_points(list, "after");
     atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&store->records, records, memory_order_relaxed);
     return true;

@@ -131,7 +131,7 @@ bed_oam_start() {
 
 bed_client_start() {
   # shellcheck disable=SC2046,SC2086
-  bed_start client ${BED_CLIENT_WRAP:-} "$BUILD/client/nfacme-client" \
+  bed_start client ${BED_CLIENT_WRAP:-} "${BED_CLIENT:-$BUILD/client/nfacme-client}" \
     --directory "$(bed_value server directory)" --ca-file "$(bed_value server root)" \
     --nf-trust "$bed_state/oam/oam-ca.pem" --nf-trust "$(bed_value server root)" \
     --tls-cert "$bed_state/oam/client.pem" --tls-key "$bed_state/oam/client.key" \

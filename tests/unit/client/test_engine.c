@@ -385,6 +385,23 @@ START_TEST(a_client_that_dies_after_any_request_goes_on_where_it_was) {
 }
 END_TEST
 
+START_TEST(an_order_that_failed_while_nobody_was_there_is_made_again_once) {
+    bed_begin();
+    acme_expect("order", 0, "pending", "3600");
+    ck_assert_uint_eq(nf_enrol(NULL, NULL), 202);
+    for (unsigned i = 0; i < 2000 && strstr(acme_log(), "order") == NULL; i++) {
+        (void)nf_get(NULL);
+    }
+    bed_client_end();
+    acme_expect("order", 0, "invalid", NULL);
+    bed_client_begin();
+    ck_assert_uint_eq(nf_get("20"), 200);
+    ck_assert_str_eq(nf_member("state"), "READY");
+    ck_assert_ptr_nonnull(strstr(strstr(acme_log(), "newOrder") + 1, "newOrder"));
+    bed_end();
+}
+END_TEST
+
 START_TEST(an_engine_that_stops_answers_what_it_holds) {
     bed_begin();
     acme_expect("newOrder", 503, "later", "30");
@@ -427,6 +444,7 @@ int main(void) {
         more_enrolments_than_the_limit_are_refused_with_503,
         a_server_that_is_down_is_202_and_the_enrolment_ends_when_it_returns,
         a_client_that_dies_after_any_request_goes_on_where_it_was,
+        an_order_that_failed_while_nobody_was_there_is_made_again_once,
         an_engine_that_stops_answers_what_it_holds,
     };
 
