@@ -20,6 +20,7 @@ enum call_kind {
     CALL_TOKEN,
     CALL_REVOKE,
     CALL_DELETE,
+    CALL_RETRY, /* an operator's */
     CALL_OTHER
 };
 

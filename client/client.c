@@ -216,7 +216,12 @@ static bool start(struct client *client, struct err *err) {
                                                   .held_max = options->held_max,
                                                   .threads = options->threads},
                             err);
-    client->admin = client->api == NULL ? NULL : admin_start(options->admin, client->store, err);
+    client->admin = client->api == NULL ? NULL : admin_start(&(struct admin_options){.listen = options->admin,
+                                                                  .loop = client->loop,
+                                                                  .store = client->store,
+                                                                  .engine = client->engine,
+                                                                  .trace = client->trace},
+                                          err);
     return client->admin != NULL;
 }
 
@@ -251,6 +256,7 @@ void client_stop(struct client *client) {
     store_close(client->store);               /* before the engine: completions find nobody */
     solver_dns01_stop(client->solvers.dns01); /* what is published stays, for the next start */
     client->solvers.dns01 = NULL;
+    admin_free(client->admin);
     engine_free(client->engine);
     jobs_free(client->jobs);
     schedule_free(client->schedule);

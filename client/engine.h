@@ -52,6 +52,10 @@ MUST_CHECK bool engine_resume(struct engine *engine, struct err *err);
 /* Hand over a deferred call; from any thread. */
 void engine_take(struct engine *engine, struct call *call);
 
+/* On the loop's thread: where a live enrolment is, and what it waits for; false: it is not live. */
+bool engine_glance(struct engine *engine, const char *id, enum enrolment_state *ret_state,
+                   char waits_for[ENROLMENT_WAITS_SIZE]);
+
 /* On the loop's thread: answer what is held with 503 and stop the loop.  What is on disk is resumed
  * at the next start.  ctx is the engine. */
 void engine_stop(void *ctx);

@@ -56,6 +56,7 @@ static bool settled(const struct call *call, enum enrolment_state state) {
         return state == ENROLMENT_WITHDRAWN;
     case CALL_REVOKE:
     case CALL_CERTIFICATE:
+    case CALL_RETRY:
     case CALL_OTHER:
         return true;
     }
@@ -249,9 +250,7 @@ static struct live *create(struct engine *engine, struct call *call, struct stor
     live->record.directory = strdup(engine->options.directory_url);
     live->record.row = store_row_next(engine->options.store);
     enrolment_id_make(live->record.row, live->record.id);
-    if (live->record.renews != NULL) {
-        (void)snprintf(live->why, sizeof live->why, "renews %s", live->record.renews);
-    }
+    engine_note_why(live, call);
     live->trace = call->self;
     bool good = take_account(live, found, err);
     if (good && live->record.account_url != NULL) {
@@ -325,11 +324,15 @@ static void enrol(struct engine *engine, struct call *call) {
                              &(struct store_tenant){.nf = call->asked.nf,
                                                     .account = call->asked.nf,
                                                     .directory = engine->options.directory_url,
-                                                    .idempotency = call->asked.idempotency},
+                                                    .idempotency = call->kind == CALL_RETRY
+                                                                       ? NULL
+                                                                       : call->asked.idempotency},
                              enrol_found, call, &err)) {
         answer_problem(call, &err);
     }
 }
+
+void engine_enrol(struct engine *engine, struct call *call) { enrol(engine, call); }
 
 /* A renewal asks for what the enrolment it renews was about. */
 static bool renewal_of(const struct engine *engine, struct call *call, struct enrolment *old,
@@ -484,6 +487,8 @@ void engine_call(struct engine *engine, struct call *call) {
         enrol(engine, call);
     } else if (call->kind == CALL_RENEW) {
         call_renew(engine, call);
+    } else if (call->kind == CALL_RETRY) {
+        engine_call_retry(engine, call);
     } else if (call->kind == CALL_REVOKE) {
         engine_call_revoke(engine, call);
     } else {

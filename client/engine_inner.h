@@ -103,6 +103,12 @@ void engine_attach(struct live *live, struct call *call);
 void engine_step_token(struct live *live);
 void engine_call_token(struct live *live, struct call *call);
 
+/* What is asked for stands in call->asked: join what is under way, or begin. */
+void engine_enrol(struct engine *engine, struct call *call);
+
+/* engine_retry.c */
+void engine_call_retry(struct engine *engine, struct call *call);
+
 /* engine_leave.c: revocation and withdrawal */
 void engine_call_revoke(struct engine *engine, struct call *call);
 /* Of one that is over, found in the store (moved out). */
@@ -118,6 +124,8 @@ void engine_account_aged(struct engine *engine, const struct store_account *acco
 /* engine_notes.c: a line of the history; the same for a state turned to, with what it came from. */
 void engine_note(struct live *live, const char *cause);
 void engine_note_turn(struct live *live);
+/* Why a new one is begun, for its first line. */
+void engine_note_why(struct live *live, const struct call *call);
 /* Keep what the server said; ctx is live. */
 void engine_problem_said(void *ctx, unsigned status, const char *body, size_t len);
 /* A problem document inside an order or a challenge: into ret, and kept. */

@@ -25,6 +25,14 @@ void engine_note(struct live *live, const char *cause) {
     }
 }
 
+void engine_note_why(struct live *live, const struct call *call) {
+    if (call->kind == CALL_RETRY) {
+        (void)snprintf(live->why, sizeof live->why, "tries %s again", call->id);
+    } else if (live->record.renews != NULL) {
+        (void)snprintf(live->why, sizeof live->why, "renews %s", live->record.renews);
+    }
+}
+
 /* "after rateLimited": a problem that was got over. */
 static void overcome(const struct enrolment *record, char cause[CAUSE_SIZE]) {
     struct err ignored = {0};

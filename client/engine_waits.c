@@ -32,6 +32,19 @@ static const char *by_state(const struct live *live) {
     return "";
 }
 
+bool engine_glance(struct engine *engine, const char *id, enum enrolment_state *ret_state,
+                   char waits_for[ENROLMENT_WAITS_SIZE]) {
+    struct live *live = id == NULL ? NULL : map_get(engine->by_id, id);
+
+    if (live == NULL) {
+        return false;
+    }
+    engine_waits(live);
+    *ret_state = live->saving ? live->stored : live->record.state;
+    memcpy(waits_for, live->record.waits_for, ENROLMENT_WAITS_SIZE);
+    return true;
+}
+
 void engine_waits(struct live *live) {
     char *text = live->record.waits_for;
     const char *down = upstream_trouble(live->engine->options.upstream);

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "client/client.h"
+#include "client/command.h"
 #include "common/run.h"
 
 int main(int argc, char **argv) {
@@ -14,6 +15,9 @@ int main(int argc, char **argv) {
         return outcome == CONFIG_EXIT_OK ? RUN_OK : RUN_USAGE;
     }
     (void)run_files_max();
+    if (config_positional(config, 0) != NULL) {
+        return command_run(config);
+    }
     AUTO(options_done) struct options options = {0};
     AUTO(client_stop) struct client *client = NULL;
     if (!options_read(config, &options, &err)) {

@@ -23,7 +23,9 @@ static const struct config_key keys[] = {
     {.path = "nf_trust", .type = CONFIG_TEXTS, .option = "--nf-trust", .argument = "PEM", .help = "Trust anchors of NF certificates (bootstrap and operator); required."},
     {.path = "state", .type = CONFIG_TEXT, .fallback = "./nfacme-client.state", .option = "--state", .argument = "DIR", .help = "Where its keys and its database live; made when missing."},
     {.path = "listen", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14443", .option = "--listen", .argument = "ADDR:PORT", .help = "The NF-facing API over mutual TLS; port 0 picks a free one."},
-    {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15001", .option = "--admin", .argument = "ADDR:PORT", .help = "Health and metrics over plain HTTP."},
+    {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15001", .option = "--admin", .argument = "ADDR:PORT", .help = "Health, metrics and the operators' calls over plain HTTP; list, show, retry and withdraw ask there."},
+    {.path = "json", .type = CONFIG_BOOL, .fallback = "false", .option = "--json", .help = "list and show: print JSON, one answer a line."},
+    {.path = "limit", .type = CONFIG_INT, .fallback = "1000", .max = 1e9, .option = "--limit", .argument = "N", .help = "list: enrolments at most; 0: all."},
     {.path = "tls_cert", .type = CONFIG_TEXT, .option = "--tls-cert", .argument = "PEM", .help = "Own certificate chain towards NFs and the OAM; without it a self-signed one is made."},
     {.path = "tls_key", .type = CONFIG_TEXT, .option = "--tls-key", .argument = "PEM", .help = "Its private key."},
     {.path = "challenge", .type = CONFIG_TEXT, .fallback = "tkauth-01,http-01,tls-alpn-01,dns-01", .option = "--challenge", .argument = "LIST", .help = "Challenge types it may use, preferred first, separated by commas; one that is not set up is passed over; none: names may be authorised beforehand."},
@@ -70,13 +72,17 @@ static const struct config_key keys[] = {
 
 const struct config_program options_program = {
     .name = "nfacme-client",
-    .synopsis = "--directory URL --ca-file PEM --nf-trust PEM... [--config FILE] [OPTION]...",
+    .synopsis = "--directory URL --ca-file PEM --nf-trust PEM... [--config FILE] [OPTION]... [COMMAND]",
     .purpose =
         "A shared ACME client (RFC 8555) for 5G core network functions: NFs ask it over "
         "mutual TLS for certificates, and it holds their ACME accounts, answers their "
         "challenges and forwards their certificate requests (TR 33.776).  It prints one line "
-        "on standard output when it serves.  It is a test bed: do not expose it.",
+        "on standard output when it serves.  Commands ask the one that runs, at --admin: "
+        "`list [STATE] [NF]` its enrolments, newest first; `show ID` one of them with its history; "
+        "`retry ID` ends its back-off, or asks once more for what FAILED; `withdraw ID` ends it.  "
+        "It is a test bed: do not expose it.",
     .keys = keys,
+    .positional_max = 3,
 };
 
 void options_done(struct options *options) {

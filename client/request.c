@@ -26,6 +26,7 @@ struct request {
     struct loop_timer timer;
     unsigned nonces, failures, lost; /* tries spent: badNonce, 5xx, no answer */
     bool gated;                      /* the gate said no */
+    bool asked;                      /* the server named the time of the next try */
     bool holding;                    /* a nonce, and with it a place among those under way */
     struct trace_context self;
     uint64_t start_us;
@@ -96,6 +97,7 @@ static uint64_t request_wait_us(struct request *request, const struct err *err, 
     uint32_t wait_s = err->retry_after_s < REQUEST_RETRY_AFTER_MAX_S ? err->retry_after_s
                                                                      : REQUEST_RETRY_AFTER_MAX_S;
 
+    request->asked = wait_s > 0;
     return wait_s > 0
                ? clock_real_delay_us(upstream_clock(request->upstream), (uint64_t)wait_s * 1000000)
                : upstream_backoff_us(request->upstream, attempt);
@@ -184,6 +186,7 @@ static void request_answered(void *ctx, const struct httpc_answer *answer, const
     }
     if (answer == NULL) {
         upstream_describe("last time", err, request->trouble);
+        request->asked = false;
         log_line(LOG_WARNING, "request", "lost", "operation=%s kind=%s try=%u",
                  stats_op_name(request->spec.op), err_name(err->kind), request->lost);
         request_later(request, upstream_backoff_us(request->upstream, request->lost++));
@@ -240,6 +243,7 @@ static void request_go(void *ctx) {
     char nonce[NONCEPOOL_TEXT_SIZE];
     struct err err = {0};
 
+    request->asked = false;
     request->gated =
         request->spec.gate != NULL && !request->spec.gate(request->spec.gate_ctx, &request->spec);
     if (request->gated) {
@@ -302,6 +306,18 @@ bool request_out(const struct request *request) { return request != NULL && requ
 
 bool request_waiting(const struct request *request) {
     return request != NULL && (request->timer.place != 0 || request->waiter.place != NULL);
+}
+
+uint64_t request_held_until_us(const struct request *request) {
+    return request != NULL && request->asked && request->timer.place != 0 ? request->timer.due_us
+                                                                          : 0;
+}
+
+void request_retry(struct request *request) {
+    if (request != NULL && request->timer.place != 0 && request_held_until_us(request) == 0) {
+        loop_timer_unset(upstream_loop(request->upstream), &request->timer);
+        request_go(request);
+    }
 }
 
 void request_waits(const struct request *request, char text[REQUEST_WAITS_SIZE]) {

@@ -65,6 +65,10 @@ void request_rekey(struct request *request, EVP_PKEY *key);
 bool request_out(const struct request *request);
 /* The last try found nobody: it waits out a back-off. */
 bool request_waiting(const struct request *request);
+/* End its back-off now; not one the server asked for.  NULL is harmless. */
+void request_retry(struct request *request);
+/* The server asked to wait (Retry-After) until then, clock_wall_us; 0: it did not. */
+uint64_t request_held_until_us(const struct request *request);
 /* What it waits for, in words for the NF. */
 #define REQUEST_WAITS_SIZE 200
 void request_waits(const struct request *request, char text[REQUEST_WAITS_SIZE]);

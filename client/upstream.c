@@ -213,6 +213,13 @@ void upstream_refresh(struct upstream *upstream) {
     }
 }
 
+void upstream_retry(struct upstream *upstream) {
+    if (upstream->timer.place != 0) {
+        loop_timer_unset(upstream->options.loop, &upstream->timer);
+        serve(upstream);
+    }
+}
+
 static void head_done(void *ctx, const struct httpc_answer *answer, const struct err *err) {
     struct head *head = ctx;
     struct upstream *upstream = head->upstream;

@@ -41,6 +41,8 @@ struct trace *upstream_trace(const struct upstream *upstream);
 
 /* Fetch the directory now, unless a fetch is under way. */
 void upstream_refresh(struct upstream *upstream);
+/* End a back-off of directory or nonces now. */
+void upstream_retry(struct upstream *upstream);
 /* NULL until it was fetched; borrowed until the next turn of the loop. */
 const struct directory *upstream_directory(const struct upstream *upstream);
 /* Neither directory nor nonces can be had at present: the server is down. */
