@@ -7,6 +7,7 @@
 
 #include "client/notify.h"
 #include "client/tenant.h"
+#include "common/guard.h"
 #include "common/httpd.h"
 #include "common/log.h"
 #include "common/problem.h"
@@ -38,6 +39,7 @@ static bool read_enrol(struct api *api, struct call *call, struct err *err) {
         || !tenant_allows(httpd_peer(exchange), asked->nf, asked->nf_type, asked->fqdn, err)
         || !api_cca_read(&api->policy, httpd_header(exchange, "3gpp-Sbi-Client-Credentials"), asked,
                          err)
+        || (asked->cca != NULL && !api_cca_subject(asked->cca, asked->nf, err))
         || !api_idempotency(httpd_header(exchange, "3gpp-Sbi-Request-Info"), key, err)) {
         return false;
     }
@@ -60,6 +62,7 @@ static bool read_renew(struct api *api, struct call *call, struct err *err) {
     }
     asked->with_nf_instance = cca != NULL; /* the engine knows whether one is needed */
     if (!api_cca_read(&api->policy, cca, asked, err)
+        || (asked->cca != NULL && !api_cca_subject(asked->cca, call->peer, err))
         || !api_idempotency(httpd_header(exchange, "3gpp-Sbi-Request-Info"), key, err)) {
         return false;
     }
@@ -162,17 +165,32 @@ static size_t route(struct call *call, struct route_params *params, struct err *
     return COUNT(routes);
 }
 
-/* The Host header goes into Location: only what looks like one. */
-static void take_host(const struct api *api, struct call *call) {
+/* The Host header goes into Location: it must look like one (RFC 9110 7.2). */
+static bool take_host(const struct api *api, struct call *call, struct err *err) {
     static const char good[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
     const char *host = httpd_header(call->exchange, "Host");
 
-    if (host == NULL || host[0] == '\0' || strlen(host) >= sizeof call->host
-        || strspn(host, good) != strlen(host)) {
-        host = api->address;
+    host = host == NULL || host[0] == '\0' ? api->address : host;
+    if (!GUARD("host-form",
+               strlen(host) < sizeof call->host && strspn(host, good) == strlen(host))) {
+        return err_set_param(err, ERR_INVALID, "Host", "Host is not a host and port");
     }
     (void)snprintf(call->host, sizeof call->host, "%s", host);
+    return true;
+}
+
+/* Said twice, it may mean one thing to a proxy and another here. */
+static bool said_once(const struct httpd_exchange *exchange, struct err *err) {
+    static const char *const names[] = {"Host", "Content-Type", "3gpp-Sbi-Client-Credentials",
+                                        "3gpp-Sbi-Request-Info", "3gpp-Sbi-Max-Rsp-Time"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (!GUARD("header-once", httpd_header_count(exchange, names[i]) <= 1)) {
+            return err_set_param(err, ERR_INVALID, names[i], "header %s is given twice", names[i]);
+        }
+    }
+    return true;
 }
 
 static bool take_headers(struct call *call, const struct route_params *params, struct err *err) {
@@ -199,11 +217,11 @@ static bool admit(struct api *api, struct call *call, struct err *err) {
     }
     call->kind = routes[row].kind;
     call->name = routes[row].name;
-    take_host(api, call);
     if (httpd_body_too_large(call->exchange)) {
         return err_set(err, ERR_TOO_LARGE, "a body may have %d octets", API_BODY_MAX);
     }
-    return tenant_peer(httpd_peer(call->exchange), err) && take_headers(call, &params, err)
+    return tenant_peer(httpd_peer(call->exchange), err) && said_once(call->exchange, err)
+           && take_host(api, call, err) && take_headers(call, &params, err)
            && routes[row].read(api, call, err);
 }
 
@@ -244,6 +262,8 @@ struct api *api_start(const struct api_options *options, struct err *err) {
         .cert_pem = options->cert_pem,
         .key_pem = options->key_pem,
         .client_trust_pem = options->nf_trust_pem,
+        .client_crl_pem = options->nf_crl_pem,
+        .clock = options->clock,
         .threads = options->threads,
         .body_max = API_BODY_MAX,
         .deferred_max = options->held_max == 0 ? API_HELD_MAX : options->held_max,
@@ -262,6 +282,10 @@ void api_stop(struct api *api) {
         httpd_stop(api->httpd);
         free(api);
     }
+}
+
+bool api_crls(struct api *api, const char *nf_crl_pem, struct err *err) {
+    return httpd_crls(api->httpd, nf_crl_pem, err);
 }
 
 unsigned api_port(const struct api *api) { return httpd_port(api->httpd); }

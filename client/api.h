@@ -25,6 +25,8 @@ struct api_options {
     const char *listen;
     const char *cert_pem, *key_pem; /* borrowed for the call */
     const char *nf_trust_pem;       /* anchors of NF certificates; likewise */
+    const char *nf_crl_pem;         /* revocation lists about them; likewise; NULL = none */
+    const struct clock *clock;      /* borrowed for the life */
     enum api_identifiers identifiers;
     const struct solvers *solvers; /* borrowed for the life */
     struct engine *engine;         /* likewise */
@@ -36,6 +38,8 @@ struct api *api_start(const struct api_options *options, struct err *err);
 /* Everything still held gets 503; after the engine's loop has stopped. */
 void api_stop(struct api *api);
 AUTO_DEFINE(struct api, api_stop)
+/* Other revocation lists from now on; from any thread. */
+MUST_CHECK bool api_crls(struct api *api, const char *nf_crl_pem, struct err *err);
 unsigned api_port(const struct api *api);
 
 /* The checks of each kind of request, on their own: fill the call from its exchange, or say what is
@@ -50,6 +54,8 @@ MUST_CHECK bool api_enrol_read(const struct api_policy *policy, const char *body
  * not its truth, which the OAM judges. */
 MUST_CHECK bool api_cca_read(const struct api_policy *policy, const char *header,
                              struct enrolment *ret, struct err *err);
+/* An assertion is about that NF (TS 33.501 13.3.8.1: sub).  ERR_CCA otherwise. */
+MUST_CHECK bool api_cca_subject(const char *cca, const char *nf, struct err *err);
 /* application/pkcs10 in DER or PEM, or application/x-pem-file.  *ret_der caller owns, free(). */
 MUST_CHECK bool api_csr_read(const char *content_type, const char *body, size_t len,
                              unsigned char **ret_der, size_t *ret_len, struct err *err);

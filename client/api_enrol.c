@@ -6,6 +6,7 @@
 #include "client/api.h"
 #include "client/notify.h"
 #include "common/acme.h"
+#include "common/guard.h"
 #include "common/json.h"
 #include "common/jwt.h"
 #include "common/nftypes.h"
@@ -208,7 +209,7 @@ bool api_enrol_read(const struct api_policy *policy, const char *body, size_t le
                                           "profile",      "notificationUri", NULL};
     AUTO(enrolment_done) struct enrolment read = {0};
 
-    if (!api_media_type(content_type, "application/json")) {
+    if (!GUARD("media-type", api_media_type(content_type, "application/json"))) {
         return err_set_param(err, ERR_MEDIA_TYPE, "Content-Type", "the body must be JSON");
     }
     AUTO(json_release) json_t *json = json_read_object(body, len, err);
@@ -262,6 +263,15 @@ bool api_cca_read(const struct api_policy *policy, const char *header, struct en
     }
     ret->cca = strdup(header);
     return ret->cca != NULL || err_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+bool api_cca_subject(const char *cca, const char *nf, struct err *err) {
+    AUTO(json_release) json_t *claims = jwt_claims(cca);
+    const char *subject = json_string_value(json_object_get(claims, "sub"));
+
+    return GUARD("assertion-subject", subject != NULL && strcasecmp(subject, nf) == 0)
+           || err_set_param(err, ERR_CCA, "3gpp-Sbi-Client-Credentials",
+                            "the client credentials assertion is another NF's");
 }
 
 bool api_token_read(const char *body, size_t len, const char *content_type, char **ret,

@@ -9,6 +9,7 @@
 #include "client/credentials.h"
 #include "client/engine.h"
 #include "client/jobs.h"
+#include "client/nf_crl.h"
 #include "client/schedule.h"
 #include "client/solver_dns01.h"
 #include "client/solver_tkauth01.h"
@@ -36,6 +37,7 @@ struct client {
     struct engine *engine;
     struct notify_options notify;
     struct schedule *schedule;
+    struct nf_crl *nf_crl;
     struct api *api;
     struct admin *admin;
     pthread_t thread;
@@ -205,10 +207,16 @@ static bool start(struct client *client, struct err *err) {
         return err_set(err, ERR_SERVER_INTERNAL, "could not start a thread");
     }
     client->running = true;
+    client->nf_crl = nf_crl_new(client->loop, options->config, "nf_crl", err);
+    if (client->nf_crl == NULL) {
+        return false;
+    }
     client->api = api_start(&(struct api_options){.listen = options->listen,
                                                   .cert_pem = client->credentials.chain_pem,
                                                   .key_pem = client->credentials.key_pem,
                                                   .nf_trust_pem = options->nf_trust_pem,
+                                                  .nf_crl_pem = nf_crl_pem(client->nf_crl),
+                                                  .clock = &options->clock,
                                                   .identifiers = options->identifiers,
                                                   .solvers = &client->solvers,
                                                   .engine = client->engine,
@@ -216,12 +224,17 @@ static bool start(struct client *client, struct err *err) {
                                                   .held_max = options->held_max,
                                                   .threads = options->threads},
                             err);
-    client->admin = client->api == NULL ? NULL : admin_start(&(struct admin_options){.listen = options->admin,
-                                                                  .loop = client->loop,
-                                                                  .store = client->store,
-                                                                  .engine = client->engine,
-                                                                  .trace = client->trace},
-                                          err);
+    if (client->api != NULL) {
+        nf_crl_watch(client->nf_crl, client->api);
+    }
+    client->admin = client->api == NULL
+                        ? NULL
+                        : admin_start(&(struct admin_options){.listen = options->admin,
+                                                              .loop = client->loop,
+                                                              .store = client->store,
+                                                              .engine = client->engine,
+                                                              .trace = client->trace},
+                                      err);
     return client->admin != NULL;
 }
 
@@ -252,6 +265,7 @@ void client_stop(struct client *client) {
         (void)pthread_join(client->thread, NULL);
     }
     api_stop(client->api);
+    nf_crl_free(client->nf_crl);
     admin_stop(client->admin);
     store_close(client->store);               /* before the engine: completions find nobody */
     solver_dns01_stop(client->solvers.dns01); /* what is published stays, for the next start */
@@ -282,6 +296,8 @@ static void address(const char *listen, unsigned port, char out[ADDRESS_SIZE]) {
 
     (void)snprintf(out, ADDRESS_SIZE, "%.*s:%u", host, listen, port);
 }
+
+void client_reread(struct client *client) { nf_crl_reread(client->nf_crl); }
 
 void client_ready(const struct client *client) {
     char api[ADDRESS_SIZE], admin[ADDRESS_SIZE];

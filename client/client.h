@@ -13,6 +13,8 @@ void client_stop(struct client *client);
 AUTO_DEFINE(struct client, client_stop)
 
 /* Print the ready line. */
+/* What may change while it runs, on SIGHUP; from the main thread. */
+void client_reread(struct client *client);
 void client_ready(const struct client *client);
 unsigned client_api_port(const struct client *client);
 unsigned client_admin_port(const struct client *client);

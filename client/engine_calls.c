@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/ari.h"
+#include "common/guard.h"
 #include "common/jwk.h"
 #include "common/key.h"
 #include "common/ossl.h"
@@ -21,21 +22,17 @@ static bool same_text(const char *one, const char *other) {
 /* A repeated POST must ask for what the enrolment is about. */
 static bool same_identity(const struct enrolment *have, const struct enrolment *asked,
                           struct err *err) {
-    if (strcmp(have->nf_type, asked->nf_type) != 0) {
+    if (!GUARD("same-type", strcmp(have->nf_type, asked->nf_type) == 0)) {
         return err_set_param(err, ERR_CONFLICT, "nfType",
                              "this NF has an enrolment with another nfType");
     }
-    if (!same_text(have->fqdn, asked->fqdn)) {
+    if (!GUARD("same-fqdn", same_text(have->fqdn, asked->fqdn))) {
         return err_set_param(err, ERR_CONFLICT, "fqdn",
                              "this NF has an enrolment with another fqdn");
     }
-    return same_text(have->profile, asked->profile)
+    return GUARD("same-profile", same_text(have->profile, asked->profile))
            || err_set_param(err, ERR_CONFLICT, "profile",
                             "this NF has an enrolment with another profile");
-}
-
-bool engine_owns(const struct call *call, const struct enrolment *record) {
-    return call->operator|| strcmp(record->nf, call->peer) == 0;
 }
 
 static bool settled(const struct call *call, enum enrolment_state state) {
@@ -365,9 +362,7 @@ static void renew_found(void *ctx, struct store_found *found, const struct err *
     struct engine *engine = call->engine;
     struct err failure = err == NULL ? (struct err){0} : *err;
 
-    if (err == NULL
-        && (!found->found_enrolment || strcmp(found->enrolment.id, call->id) != 0
-            || !engine_owns(call, &found->enrolment))) {
+    if (err == NULL && !engine_meant(call, found)) {
         (void)err_set(&failure, ERR_NOT_FOUND, "no such enrolment");
     } else if (err == NULL && renewal_of(engine, call, &found->enrolment, &failure)) {
         enrol(engine, call);
@@ -439,9 +434,7 @@ static void find_found(void *ctx, struct store_found *found, const struct err *e
     struct err failure = err == NULL ? (struct err){0} : *err;
     const struct enrolment *record = &found->enrolment;
 
-    if (err == NULL
-        && (!found->found_enrolment || strcmp(record->id, call->id) != 0
-            || !engine_owns(call, record))) {
+    if (err == NULL && !engine_meant(call, found)) {
         (void)err_set(&failure, ERR_NOT_FOUND, "no such enrolment");
     } else if (err == NULL && call->kind == CALL_DELETE && record->state != ENROLMENT_WITHDRAWN) {
         engine_withdraw_found(call, &found->enrolment);

@@ -94,6 +94,8 @@ void engine_settle_all(struct live *live, const struct err *err);
 
 /* May this call see the enrolment?  Others' are not there at all. */
 bool engine_owns(const struct call *call, const struct enrolment *record);
+/* What was found is the enrolment asked for by its whole id, and the caller's. */
+bool engine_meant(const struct call *call, const struct store_found *found);
 void engine_call_by_id(struct engine *engine, struct call *call);
 /* Hold a call at its enrolment, or answer it at once. */
 void engine_attach(struct live *live, struct call *call);

@@ -75,9 +75,7 @@ static void revoke_found(void *ctx, struct store_found *found, const struct err 
     const struct enrolment *record = &found->enrolment;
     struct err failure = err == NULL ? (struct err){0} : *err;
 
-    if (err == NULL
-        && (!found->found_enrolment || strcmp(record->id, call->id) != 0
-            || !engine_owns(call, record))) {
+    if (err == NULL && !engine_meant(call, found)) {
         (void)err_set(&failure, ERR_NOT_FOUND, "no such enrolment");
     } else if (err == NULL && (record->state != ENROLMENT_ISSUED || record->chain == NULL)) {
         (void)err_set(&failure, ERR_CONFLICT,

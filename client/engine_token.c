@@ -2,7 +2,12 @@
 #include "client/engine_inner.h"
 
 #include <string.h>
+#include <strings.h>
 
+#include "client/solver_tkauth01.h"
+#include "common/guard.h"
+#include "common/json.h"
+#include "common/jwt.h"
 #include "common/ossl.h"
 
 static void expired(void *ctx) {
@@ -21,10 +26,33 @@ void engine_step_token(struct live *live) {
     }
 }
 
+/* The ACME server will judge the token; one for another NF or another account is not even tried: it
+ * would cost the NF its order. */
+static bool token_fits(const struct enrolment *record, const char *token, struct err *err) {
+    AUTO(json_release) json_t *claims = jwt_claims(token);
+    const json_t *atc = json_object_get(claims, "atc");
+    const char *value = json_string_value(json_object_get(atc, "tkvalue"));
+    const char *fingerprint = json_string_value(json_object_get(atc, "fingerprint"));
+    char wanted[SOLVER_FINGERPRINT_SIZE];
+
+    if (value == NULL || !GUARD("token-subject", strcasecmp(value, record->nf) == 0)) {
+        return err_set_param(err, ERR_FORBIDDEN, "body", "the token is not about this NF");
+    }
+    return (fingerprint != NULL && solver_tkauth01_fingerprint(record->thumbprint, wanted)
+            && GUARD("token-account", strcasecmp(fingerprint, wanted) == 0
+                                          || strcmp(fingerprint, record->thumbprint) == 0))
+           || err_set_param(err, ERR_FORBIDDEN, "body", "the token is for another ACME account");
+}
+
 void engine_call_token(struct live *live, struct call *call) {
     struct enrolment *record = &live->record;
+    struct err err = {0};
 
     if (record->state == ENROLMENT_AWAITING_TOKEN && !live->saving && !live->leaving) {
+        if (!token_fits(record, call->asked.token, &err)) {
+            answer_problem(call, &err);
+            return;
+        }
         record->token = TAKE(call->asked.token);
         live->trace = call->self;
         loop_timer_unset(live->engine->options.loop, &live->timer);
@@ -34,7 +62,6 @@ void engine_call_token(struct live *live, struct call *call) {
     } else if (record->token != NULL && strcmp(record->token, call->asked.token) == 0) {
         engine_attach(live, call); /* once more the same */
     } else {
-        struct err err = {0};
         (void)err_set(&err, ERR_CONFLICT, "the enrolment is %s and waits for no token",
                       enrolment_state_name(record->state));
         answer_problem(call, &err);

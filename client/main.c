@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
     }
     client_ready(client);
     while (run_signals_wait() == SIGHUP) {
-        /* nothing is read again */
+        client_reread(client);
     }
     return RUN_OK;
 }

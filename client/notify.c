@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "client/directory.h"
+#include "common/guard.h"
 #include "common/httpc.h"
 #include "common/x509.h"
 
@@ -102,13 +103,13 @@ static bool host_of(const char *authority, size_t len, char *out, size_t size) {
 
 bool notify_allows(const char *uri, const struct x509_cert *peer, const char *peer_address,
                    struct err *err) {
-    static const char scheme[] = "https://";
+    const char *after = strstr(uri, "://");
+    const char *authority = after == NULL ? uri : after + 3;
     char host[256], from[64];
 
-    if (strncmp(uri, scheme, sizeof scheme - 1) != 0 || strlen(uri) > NOTIFY_URI_MAX
-        || !directory_url(uri) || strchr(uri, '#') != NULL
-        || !host_of(uri + sizeof scheme - 1, strcspn(uri + sizeof scheme - 1, "/?"), host,
-                    sizeof host)) {
+    if (!GUARD("callback-scheme", strncmp(uri, "https://", 8) == 0) || strlen(uri) > NOTIFY_URI_MAX
+        || !GUARD("callback-form", directory_url(uri) && strchr(uri, '#') == NULL)
+        || !host_of(authority, strcspn(authority, "/?#"), host, sizeof host)) {
         return err_set_param(err, ERR_INVALID, "notificationUri",
                              "notificationUri is not an https URI");
     }
@@ -117,8 +118,10 @@ bool notify_allows(const char *uri, const struct x509_cert *peer, const char *pe
             return true;
         }
     }
-    return (peer_address != NULL && host_of(peer_address, strlen(peer_address), from, sizeof from)
-            && strcmp(host, from) == 0)
+    return GUARD("callback-host",
+                 peer_address != NULL
+                     && host_of(peer_address, strlen(peer_address), from, sizeof from)
+                     && strcmp(host, from) == 0)
            || err_set_param(err, ERR_INVALID, "notificationUri",
                             "notificationUri names neither the certificate's FQDN nor the "
                             "address the request comes from");

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/guard.h"
+
 bool tenant_peer(const struct x509_cert *peer, struct err *err) {
     if (peer == NULL || peer->names.uuid[0] == '\0') {
         return err_set(err, ERR_FORBIDDEN, "the TLS certificate names no NF instance");
@@ -23,15 +25,15 @@ bool tenant_allows(const struct x509_cert *peer, const char *nf, const char *nf_
     if (!tenant_peer(peer, err)) {
         return false;
     }
-    if (strcmp(peer->names.uuid, nf) != 0) {
+    if (!GUARD("identity", strcmp(peer->names.uuid, nf) == 0)) {
         return err_set_param(err, ERR_FORBIDDEN, "nfInstanceId",
                              "nfInstanceId %s is not the one of the TLS certificate", nf);
     }
-    if (!nftypes_has(&peer->types, nf_type)) {
+    if (!GUARD("nf-type", nftypes_has(&peer->types, nf_type))) {
         return err_set_param(err, ERR_FORBIDDEN, "nfType",
                              "nfType %s is not among those of the TLS certificate", nf_type);
     }
-    if (fqdn != NULL && !names_dns(peer, fqdn)) {
+    if (!GUARD("fqdn", fqdn == NULL || names_dns(peer, fqdn))) {
         return err_set_param(err, ERR_FORBIDDEN, "fqdn",
                              "fqdn is not among the names of the TLS certificate");
     }

@@ -31,11 +31,14 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *
     char quoted[300];
 
     (void)ctx;
-    if (log_level_get() < LOG_DEBUG) {
+    /* the one about a request libmicrohttpd itself refuses; nobody else hears of it */
+    const bool refused = strncmp(fmt, "Error processing request", 24) == 0;
+    const enum log_level level = refused ? LOG_WARNING : LOG_DEBUG;
+    if (log_level_get() < level) {
         return;
     }
     (void)vsnprintf(text, sizeof(text), fmt, args);
-    log_line(LOG_DEBUG, "httpd", "microhttpd", "text=%s", log_quote(text, quoted, sizeof(quoted)));
+    log_line(level, "httpd", "microhttpd", "text=%s", log_quote(text, quoted, sizeof(quoted)));
 }
 
 static void address_text(const struct sockaddr *address, char text[64]) {
@@ -73,7 +76,7 @@ static struct tls_peer *connection_new(struct httpd *httpd, struct MHD_Connectio
     made->pulse = httpd->pulse != NULL && httpd_pulse_is(httpd->pulse, made->fd);
     if (httpd->tls != NULL) {
         made->peer.listener = httpd->tls;
-        tls_session_prepare(&made->peer, session_of(connection));
+        tls_session_prepare(&made->peer, session_of(connection), made->fd);
     }
     if (httpd->park != NULL) {
         tls_session_watch(&made->peer, session_of(connection), made->fd, on_starved);
@@ -161,24 +164,6 @@ static const struct {
                {"PUT", HTTP_PUT},
                {"DELETE", HTTP_DELETE}};
 
-static enum MHD_Result count_length(void *ctx, enum MHD_ValueKind kind, const char *name,
-                                    const char *value) {
-    unsigned *count = ctx;
-
-    (void)kind;
-    (void)value;
-    *count += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-    return MHD_YES;
-}
-
-/* RFC 9112 6.3: where the body ends is then anybody's guess, and another's request smuggled in. */
-static bool sized_twice(struct MHD_Connection *connection) {
-    unsigned count = 0;
-
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_length, &count);
-    return count > 1;
-}
-
 /* Headers are read.  false: hang up. */
 static bool exchange_begin(struct httpd_exchange *exchange, const char *method) {
     const union MHD_ConnectionInfo *info =
@@ -186,7 +171,7 @@ static bool exchange_begin(struct httpd_exchange *exchange, const char *method) 
 
     exchange->begun = true;
     exchange->peer = info != NULL ? info->socket_context : NULL;
-    if (exchange->peer == NULL || exchange->path == NULL || sized_twice(exchange->connection)) {
+    if (exchange->peer == NULL || exchange->path == NULL || !httpd_exchange_framed(exchange)) {
         return false;
     }
     (void)snprintf(exchange->method_text, sizeof(exchange->method_text), "%s", method);
@@ -413,8 +398,9 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err) 
     (void)pthread_mutex_init(&httpd->lock, NULL);
     (void)pthread_cond_init(&httpd->drained, NULL);
     if (options->cert_pem != NULL) {
-        httpd->tls = tls_listener_new(options->cert_pem, options->key_pem,
-                                      options->client_trust_pem, options->clock, err);
+        httpd->tls =
+            tls_listener_new(options->cert_pem, options->key_pem, options->client_trust_pem,
+                             options->client_crl_pem, options->clock, err);
         if (httpd->tls == NULL) {
             return NULL;
         }
@@ -467,6 +453,10 @@ void httpd_stop(struct httpd *httpd) {
     httpd_park_stop(httpd->park);
     MHD_stop_daemon(httpd->daemon);
     httpd_free(httpd);
+}
+
+bool httpd_crls(struct httpd *httpd, const char *client_crl_pem, struct err *err) {
+    return tls_listener_crls(httpd->tls, client_crl_pem, err);
 }
 
 unsigned httpd_port(const struct httpd *httpd) { return httpd->port; }

@@ -33,6 +33,7 @@ struct httpd_options {
     const char *client_trust_pem; /* require and verify a client certificate under these anchors:
                                      chain, time, clientAuth usage; refused inside the handshake,
                                      and verified again at the first request of a resumed session */
+    const char *client_crl_pem;   /* revocation lists about them (x509_crl.h); NULL = none */
     bool many_idle;   /* epoll: thousands of idle connections; default poll: many new ones */
     unsigned threads; /* 0 = 1 */
     size_t body_max;  /* octets; a longer body reaches the handler as httpd_body_too_large */
@@ -51,6 +52,9 @@ struct httpd *httpd_start(const struct httpd_options *options, struct err *err);
  * call on nobody else may touch an exchange: end or silence those who would answer first. */
 void httpd_stop(struct httpd *httpd);
 AUTO_DEFINE(struct httpd, httpd_stop)
+/* Other revocation lists from now on, for those connected too; of a listener that verifies client
+ * certificates, from any thread. */
+MUST_CHECK bool httpd_crls(struct httpd *httpd, const char *client_crl_pem, struct err *err);
 unsigned httpd_port(const struct httpd *httpd);
 unsigned httpd_connections(const struct httpd *httpd);
 unsigned httpd_deferred(const struct httpd *httpd);

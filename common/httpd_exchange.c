@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/guard.h"
 #include "common/log.h"
 
 /* ---- the request ---- */
@@ -44,6 +45,20 @@ unsigned httpd_header_count(const struct httpd_exchange *exchange, const char *n
 
     (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_header, &counting);
     return counting.count;
+}
+
+/* RFC 9112 6.1, 6.3: where the body ends is else anybody's guess, and another's request smuggled
+ * in. */
+bool httpd_exchange_framed(const struct httpd_exchange *exchange) {
+    const unsigned lengths = httpd_header_count(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const bool chunks = httpd_header_count(exchange, MHD_HTTP_HEADER_TRANSFER_ENCODING) > 0;
+
+    if (GUARD("length-once", lengths <= 1) && GUARD("length-or-chunks", lengths == 0 || !chunks)) {
+        return true;
+    }
+    log_line(LOG_WARNING, "httpd", "refused", "peer=%s reason=\"the body has two lengths\"",
+             exchange->peer->address);
+    return false;
 }
 
 const char *httpd_body(const struct httpd_exchange *exchange, size_t *ret_len) {

@@ -67,6 +67,9 @@ struct httpd_exchange *httpd_exchange_new(struct httpd *httpd, struct MHD_Connec
                                           const char *uri);
 void httpd_exchange_free(struct httpd_exchange *exchange);
 
+/* Is it said once where the body ends?  Else it is logged: hang up. */
+MUST_CHECK bool httpd_exchange_framed(const struct httpd_exchange *exchange);
+
 /* Turn the answer into exchange->response, not yet sent; body is taken. */
 void httpd_exchange_render(struct httpd_exchange *exchange, unsigned status, const char *type,
                            char *body, size_t len);

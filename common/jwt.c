@@ -147,6 +147,19 @@ bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, const char *pin
     return true;
 }
 
+json_t *jwt_claims(const char *text) {
+    const char *dot = strchr(text, '.');
+    const size_t len = dot == NULL ? 0 : strcspn(dot + 1, ".");
+    AUTO(free) unsigned char *claims = NULL;
+    size_t claims_len = 0;
+    struct err err = {0};
+
+    if (len == 0 || !b64_decode(dot + 1, len, &claims, &claims_len, &err)) {
+        return NULL;
+    }
+    return json_read_object((const char *)claims, claims_len, &err);
+}
+
 bool jwt_verify(const struct jwt *jwt, EVP_PKEY *key, struct err *err) {
     struct err inner = {0};
 

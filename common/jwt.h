@@ -29,6 +29,10 @@ MUST_CHECK bool jwt_read_pinned(const char *text, size_t len, X509 *pinned, cons
 /* A certificate as x5c has it: the pinned_text of pinned.  Caller owns, free(). */
 char *jwt_x5c_text(X509 *x509, struct err *err);
 
+/* The claims of what looks like a compact JWT, unjudged: for what is judged elsewhere.  Caller
+ * owns; NULL: not an object. */
+json_t *jwt_claims(const char *text);
+
 /* ERR_UNAUTHORIZED when the signature is not key's. */
 MUST_CHECK bool jwt_verify(const struct jwt *jwt, EVP_PKEY *key, struct err *err);
 

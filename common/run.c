@@ -12,9 +12,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/guard.h"
 #include "common/provider.h"
 
+#ifdef NFACME_GUARDS_SWITCHABLE
+const char run_version[] = NFACME_VERSION " (for tests only: its checks can be switched off)";
+#else
 const char run_version[] = NFACME_VERSION;
+#endif
 
 static sigset_t awaited(void) {
     sigset_t set;
@@ -26,6 +31,9 @@ static sigset_t awaited(void) {
 }
 
 void run_signals_block(void) {
+#ifdef NFACME_GUARDS_SWITCHABLE
+    guard_warn();
+#endif
     provider_trim();
     sigset_t set = awaited();
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);

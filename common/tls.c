@@ -4,14 +4,19 @@
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/guard.h"
 #include "common/log.h"
 #include "common/tls_credentials.h"
+#include "common/x509_crl.h"
 
 #define TLS_CHAIN_MAX 8 /* certificates a client may send */
+#define RECORD_HEADER 5 /* RFC 5246 6.2.1: type, version, length */
+#define RECORD_HANDSHAKE 22
 
 const char *const tls_priorities =
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"
@@ -26,21 +31,52 @@ const char *const tls_cipher_suites =
 struct tls_listener {
     struct tls_credentials *credentials;
     gnutls_datum_t ticket_key;
-    X509_STORE *trust; /* NULL: no client certificates */
+    bool asks; /* for client certificates */
+    pthread_mutex_t lock;
+    X509_STORE *trust; /* under the lock; NULL: no client certificates */
+    X509_CHAIN *anchors;
+    atomic_uint trusted; /* counts the changes of trust, from 1 */
     const struct clock *clock;
     struct clock real;
     atomic_uint_fast64_t refused;
 };
 
+bool tls_listener_crls(struct tls_listener *listener, const char *client_crl_pem, struct err *err) {
+    X509_STORE *trust = x509_trust(listener->anchors, err);
+
+    if (trust == NULL || (client_crl_pem != NULL && !x509_crl_trust(trust, client_crl_pem, err))) {
+        X509_STORE_free(trust);
+        return false;
+    }
+    (void)pthread_mutex_lock(&listener->lock);
+    X509_STORE *old = listener->trust;
+    listener->trust = trust;
+    atomic_fetch_add(&listener->trusted, 1);
+    (void)pthread_mutex_unlock(&listener->lock);
+    X509_STORE_free(old);
+    return true;
+}
+
+/* The store of the moment and its number; caller owns. */
+static X509_STORE *trust_now(struct tls_listener *listener, unsigned *ret_trusted) {
+    (void)pthread_mutex_lock(&listener->lock);
+    X509_STORE *trust = listener->trust;
+    (void)X509_STORE_up_ref(trust);
+    *ret_trusted = atomic_load(&listener->trusted);
+    (void)pthread_mutex_unlock(&listener->lock);
+    return trust;
+}
+
 struct tls_listener *tls_listener_new(const char *cert_pem, const char *key_pem,
-                                      const char *client_trust_pem, const struct clock *clock,
-                                      struct err *err) {
+                                      const char *client_trust_pem, const char *client_crl_pem,
+                                      const struct clock *clock, struct err *err) {
     AUTO(tls_listener_free) struct tls_listener *listener = calloc(1, sizeof(*listener));
 
     if (listener == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for TLS");
         return NULL;
     }
+    (void)pthread_mutex_init(&listener->lock, NULL);
     listener->real = clock_real();
     listener->clock = clock != NULL ? clock : &listener->real;
     listener->credentials = tls_credentials_new(cert_pem, key_pem, err);
@@ -53,14 +89,10 @@ struct tls_listener *tls_listener_new(const char *cert_pem, const char *key_pem,
         (void)err_cause(err, "%s", gnutls_strerror(code));
         return NULL;
     }
-    if (client_trust_pem != NULL) {
-        AUTO(chain_free)
-        X509_CHAIN *anchors = x509_chain_read(client_trust_pem, strlen(client_trust_pem), err);
-        if (anchors == NULL) {
-            return NULL;
-        }
-        listener->trust = x509_trust(anchors, err);
-        if (listener->trust == NULL) {
+    listener->asks = client_trust_pem != NULL;
+    if (listener->asks) {
+        listener->anchors = x509_chain_read(client_trust_pem, strlen(client_trust_pem), err);
+        if (listener->anchors == NULL || !tls_listener_crls(listener, client_crl_pem, err)) {
             return NULL;
         }
     }
@@ -77,14 +109,14 @@ void tls_listener_free(struct tls_listener *listener) {
     }
     tls_credentials_free(listener->credentials);
     X509_STORE_free(listener->trust);
+    chain_free(listener->anchors);
+    (void)pthread_mutex_destroy(&listener->lock);
     free(listener);
 }
 
 uint64_t tls_listener_refused(const struct tls_listener *listener) {
     return atomic_load(&listener->refused);
 }
-
-void tls_peer_done(struct tls_peer *peer) { x509_cert_done(&peer->cert); }
 
 /* ---- client certificates ---- */
 
@@ -100,6 +132,13 @@ static void refuse(struct tls_peer *peer, const struct err *err) {
              log_quote(err->detail, reason, sizeof(reason)));
 }
 
+void tls_peer_done(struct tls_peer *peer) {
+    if (peer->greeted && !peer->shaken) {
+        refuse(peer, &(struct err){.detail = "the TLS handshake was not completed"});
+    }
+    x509_cert_done(&peer->cert);
+}
+
 static X509_CHAIN *peer_chain(gnutls_session_t session, struct err *err) {
     unsigned count = 0;
     const gnutls_datum_t *ders = gnutls_certificate_get_peers(session, &count);
@@ -109,7 +148,7 @@ static X509_CHAIN *peer_chain(gnutls_session_t session, struct err *err) {
         (void)err_set(err, ERR_UNAUTHORIZED, "no client certificate");
         return NULL;
     }
-    if (count > TLS_CHAIN_MAX || chain == NULL) {
+    if (!GUARD("chain-length", count <= TLS_CHAIN_MAX) || chain == NULL) {
         (void)err_set(err, ERR_UNAUTHORIZED, "more than %d client certificates", TLS_CHAIN_MAX);
         return NULL;
     }
@@ -127,29 +166,47 @@ static X509_CHAIN *peer_chain(gnutls_session_t session, struct err *err) {
     return TAKE(chain);
 }
 
-/* Chain, time, clientAuth; the leaf is read once and kept with the connection. */
-static bool judge(struct tls_peer *peer, gnutls_session_t session, struct err *err) {
+/* Chain, time, clientAuth, revocation; the leaf is read once and kept with the connection. */
+static bool judge(struct tls_peer *peer, gnutls_session_t session, bool handshake,
+                  struct err *err) {
+    const int64_t now_s = clock_now_s(peer->listener->clock);
+    unsigned trusted = 0;
     AUTO(chain_free) X509_CHAIN *chain = peer_chain(session, err);
 
-    if (chain == NULL
-        || !x509_verify(chain, peer->listener->trust, X509_PURPOSE_SSL_CLIENT,
-                        clock_now_s(peer->listener->clock), err)) {
+    if (chain == NULL) {
+        return false;
+    }
+    AUTO(X509_STORE_free) X509_STORE *trust = trust_now(peer->listener, &trusted);
+    if (!(handshake ? x509_verify(chain, trust, X509_PURPOSE_SSL_CLIENT, now_s, err)
+                    : GUARD("judged-again",
+                            x509_verify(chain, trust, X509_PURPOSE_SSL_CLIENT, now_s, err)))) {
         return false;
     }
     struct x509_cert cert = {0};
     if (!x509_cert_read(sk_X509_value(chain, 0), &cert, err)) {
         return false;
     }
+    x509_cert_done(&peer->cert);
     peer->cert = cert;
+    peer->trusted = trusted;
     peer->state = TLS_PEER_ACCEPTED;
     return true;
+}
+
+/* Nothing has changed since the peer was judged. */
+static bool still_good(const struct tls_peer *peer) {
+    struct tls_listener *listener = peer->listener;
+
+    return !listener->asks
+           || (peer->trusted == atomic_load(&listener->trusted)
+               && clock_now_s(listener->clock) <= peer->cert.not_after_s);
 }
 
 static int on_verify(gnutls_session_t session) {
     struct tls_peer *peer = gnutls_session_get_ptr(session);
     struct err err = {0};
 
-    if (peer->state == TLS_PEER_ACCEPTED || judge(peer, session, &err)) {
+    if (peer->state == TLS_PEER_ACCEPTED || judge(peer, session, true, &err)) {
         return 0;
     }
     refuse(peer, &err);
@@ -159,14 +216,11 @@ static int on_verify(gnutls_session_t session) {
 
 /* GnuTLS ends the handshake on an empty Certificate message (RFC 8446 4.4.2: four octets, RFC 5246
  * 7.4.6: three) before it would call on_verify; seen here, it is counted and answered. */
-static int on_certificate(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
-                          const gnutls_datum_t *message) {
+static int on_certificate(gnutls_session_t session, const gnutls_datum_t *message) {
     struct tls_peer *peer = gnutls_session_get_ptr(session);
     struct err err = {0};
 
-    (void)type;
-    (void)when;
-    if (!incoming || message->size > 4) {
+    if (message->size > 4) {
         return 0;
     }
     (void)err_set(&err, ERR_UNAUTHORIZED, "no client certificate");
@@ -175,26 +229,86 @@ static int on_certificate(gnutls_session_t session, unsigned type, unsigned when
     return GNUTLS_E_CERTIFICATE_REQUIRED;
 }
 
+/* Finished, incoming, is the last a server waits for (RFC 8446 2, RFC 5246 7.3; resumed too). */
+static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                      const gnutls_datum_t *message) {
+    struct tls_peer *peer = gnutls_session_get_ptr(session);
+
+    if (incoming == 0) {
+        return 0;
+    }
+    peer->greeted = peer->greeted || type == GNUTLS_HANDSHAKE_CLIENT_HELLO;
+    if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && when == GNUTLS_HOOK_PRE) {
+        return on_certificate(session, message);
+    }
+    peer->shaken = peer->shaken || (type == GNUTLS_HANDSHAKE_FINISHED && when == GNUTLS_HOOK_POST);
+    return 0;
+}
+
+/* Follow the records; false: a handshake begins after the handshake.  In TLS 1.3 what follows it
+ * has the type of application data (RFC 8446 5.2), so that this is a renegotiation (RFC
+ * 5246 7.4.1). */
+static bool records_follow(struct tls_peer *peer, const unsigned char *data, size_t len) {
+    while (len > 0) {
+        if (peer->head_seen == RECORD_HEADER) {
+            const size_t step = len < peer->record_left ? len : peer->record_left;
+            peer->record_left -= (unsigned)step;
+            peer->head_seen = peer->record_left == 0 ? 0 : RECORD_HEADER;
+            data += step;
+            len -= step;
+            continue;
+        }
+        if (peer->head_seen == 0 && peer->shaken && *data == RECORD_HANDSHAKE) {
+            return false;
+        }
+        peer->record_left = peer->record_left << 8 | *data; /* ends with the length's two */
+        data++;
+        len--;
+        if (++peer->head_seen == RECORD_HEADER) {
+            peer->record_left &= 0xFFFF;
+            peer->head_seen = peer->record_left == 0 ? 0 : RECORD_HEADER;
+        }
+    }
+    return true;
+}
+
+static ssize_t pull_followed(gnutls_transport_ptr_t ptr, void *data, size_t size) {
+    struct tls_peer *peer = ptr;
+    ssize_t got = recv(peer->fd, data, size, 0);
+
+    if (got > 0
+        && !GUARD("renegotiation",
+                  records_follow(peer, (const unsigned char *)data, (size_t)got))) {
+        refuse(peer, &(struct err){.detail = "TLS renegotiation"});
+        errno = ECONNRESET;
+        return -1;
+    }
+    return got;
+}
+
 /* A client that offers others, such as acme-tls/1 (RFC 8737 4), gets no_application_protocol. */
 static void set_protocols(gnutls_session_t session) {
     static unsigned char http[] = "http/1.1";
     const gnutls_datum_t protocol = {http, sizeof http - 1};
 
-    (void)gnutls_alpn_set_protocols(session, &protocol, 1, GNUTLS_ALPN_MANDATORY);
+    (void)gnutls_alpn_set_protocols(session, &protocol, 1,
+                                    GUARD("alpn", false) ? 0 : GNUTLS_ALPN_MANDATORY);
 }
 
-void tls_session_prepare(struct tls_peer *peer, void *session) {
+void tls_session_prepare(struct tls_peer *peer, void *session, int fd) {
+    peer->fd = fd;
     gnutls_session_set_ptr(session, peer);
     set_protocols(session);
     (void)gnutls_session_ticket_enable_server(session, &peer->listener->ticket_key);
-    if (peer->listener->trust == NULL) {
+    if (!peer->listener->asks) {
         peer->state = TLS_PEER_ACCEPTED;
         return;
     }
     gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
     gnutls_session_set_verify_function(session, on_verify);
-    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_PKT, GNUTLS_HOOK_PRE,
-                                       on_certificate);
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
+    gnutls_transport_set_ptr2(session, peer, (gnutls_transport_ptr_t)(intptr_t)fd);
+    gnutls_transport_set_pull_function(session, pull_followed);
 }
 
 /* Incoming, it is the last a server waits for (RFC 8446 2, RFC 5246 7.3; resumed sessions too). */
@@ -252,7 +366,8 @@ void *tls_certificate_callback(void) {
 bool tls_session_accepted(struct tls_peer *peer, void *session) {
     struct err err = {0};
 
-    if (peer->state == TLS_PEER_NEW && !judge(peer, session, &err)) {
+    if ((peer->state == TLS_PEER_NEW || (peer->state == TLS_PEER_ACCEPTED && !still_good(peer)))
+        && !judge(peer, session, false, &err)) {
         refuse(peer, &err);
     }
     return peer->state == TLS_PEER_ACCEPTED;

@@ -18,10 +18,14 @@ struct tls_listener;
 
 /* cert_pem, key_pem   what it shows of itself, the leaf first.
  * client_trust_pem    anchors for client certificates; NULL: clients show none.
+ * client_crl_pem      what has been revoked of them (x509_crl.h); NULL: nothing.
  * clock               borrowed for the life; NULL: real time. */
 struct tls_listener *tls_listener_new(const char *cert_pem, const char *key_pem,
-                                      const char *client_trust_pem, const struct clock *clock,
-                                      struct err *err);
+                                      const char *client_trust_pem, const char *client_crl_pem,
+                                      const struct clock *clock, struct err *err);
+/* Other revocation lists from now on, for those connected too; from any thread. */
+MUST_CHECK bool tls_listener_crls(struct tls_listener *listener, const char *client_crl_pem,
+                                  struct err *err);
 void tls_listener_free(struct tls_listener *listener);
 AUTO_DEFINE(struct tls_listener, tls_listener_free)
 uint64_t tls_listener_refused(const struct tls_listener *listener);
@@ -35,14 +39,20 @@ struct tls_peer {
     struct x509_cert cert; /* valid when accepted and the listener asks for certificates */
     char address[64];      /* "127.0.0.1:4711" */
     int fd;                /* of tls_session_watch */
+    bool greeted;          /* it has sent a ClientHello */
     bool shaken;           /* its part of the handshake is over */
+    unsigned trusted;      /* which state of the listener's trust has judged it */
+    unsigned head_seen;    /* octets of the header of the record that is coming in */
+    unsigned record_left;  /* octets of its body still to come */
     void (*starved)(struct tls_peer *peer);
 };
+/* Logs a handshake that was begun and not completed. */
 void tls_peer_done(struct tls_peer *peer);
 
 /* Before the handshake: tickets, and the demand for a certificate.  session is gnutls_session_t;
- * the peer outlives it and is found by it. */
-void tls_session_prepare(struct tls_peer *peer, void *session);
+ * the peer outlives it and is found by it.  Who shows a certificate may not renegotiate: its
+ * connection ends, with a line in the log. */
+void tls_session_prepare(struct tls_peer *peer, void *session, int fd);
 
 /* Call starved whenever the handshake cannot go on until the peer has sent more; for listeners that
  * ask for no client certificate.  After tls_session_prepare. */
@@ -53,7 +63,8 @@ void tls_session_watch(struct tls_peer *peer, void *session, int fd,
 void *tls_certificate_callback(void);
 
 /* Before each request: true when the peer is accepted.  The verification callback does not run on
- * resumption, so a resumed session's certificate is read and verified here. */
+ * resumption, so a resumed session's certificate is read and verified here; and again when it has
+ * expired or the revocation lists are others. */
 bool tls_session_accepted(struct tls_peer *peer, void *session);
 
 /* Headers and body of an answer leave as one TLS record: one to encrypt, send, read and decrypt,
