@@ -12,8 +12,8 @@
 bool guard_off(const char *name);
 /* Say in the log that this program's checks can be switched off. */
 void guard_warn(void);
-/* The guard of a fault X509_verify_cert has found (X509_V_ERR_…). */
-const char *guard_of_fault(int code);
+/* The guard of a fault X509_verify_cert has found (X509_V_ERR_…), that deep in the path. */
+const char *guard_of_fault(int code, int depth);
 #define GUARD(name, condition) (guard_off(name) || (condition))
 #else
 #define GUARD(name, condition) (condition)

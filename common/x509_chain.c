@@ -174,7 +174,7 @@ static int on_fault(int ok, X509_STORE_CTX *ctx) {
     if (ok == 1 || code == X509_V_ERR_UNABLE_TO_GET_CRL || code == X509_V_ERR_CRL_HAS_EXPIRED) {
         return 1;
     }
-    return GUARD(guard_of_fault(code), false) ? 1 : 0;
+    return GUARD(guard_of_fault(code, X509_STORE_CTX_get_error_depth(ctx)), false) ? 1 : 0;
 }
 
 bool x509_verify(X509_CHAIN *chain, X509_STORE *trust, int purpose, int64_t now_s,

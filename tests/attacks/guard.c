@@ -50,7 +50,10 @@ static const struct {
 };
 /* clang-format on */
 
-const char *guard_of_fault(int code) {
+const char *guard_of_fault(int code, int depth) {
+    if (code == X509_V_ERR_INVALID_PURPOSE && depth > 0) {
+        return "issuer-is-ca";
+    }
     for (size_t i = 0; i < COUNT(faults); i++) {
         if (faults[i].code == code) {
             return faults[i].guard;
