@@ -1,5 +1,6 @@
 #include "client/api.h"
 
+#include "common/b64.h"
 #include "tests/unit/common/suite.h"
 
 static char solver_there; /* only its address is looked at */
@@ -150,6 +151,32 @@ START_TEST(an_assertion_is_needed_for_an_nf_instance_and_must_look_like_one) {
 }
 END_TEST
 
+START_TEST(an_assertion_is_about_the_nf_that_shows_it) {
+    static const struct {
+        const char *claims;
+        bool good;
+    } rows[] = {
+        {"{\"sub\":\"" UUID "\"}", true},
+        {"{\"sub\":\"B5ED1D8E-2D2C-4B7E-9A3F-0C5F6E3A7D11\"}", true},
+        {"{\"sub\":\"b5ed1d8e-2d2c-4b7e-9a3f-0c5f6e3a7d12\"}", false},
+        {"{\"sub\":1}", false},
+        {"{\"sub\":\"" UUID "\",\"sub\":\"" UUID "\"}", false},
+        {"{}", false},
+        {"[]", false},
+        {"sub", false},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err err = {0};
+        char cca[300];
+        AUTO(free) char *claims = b64_encode(rows[i].claims, strlen(rows[i].claims));
+        (void)snprintf(cca, sizeof cca, "e30.%s.c2ln", claims);
+        ck_assert_msg(api_cca_subject(cca, UUID, &err) == rows[i].good, "row %zu", i);
+        ck_assert_int_eq(err.kind, rows[i].good ? ERR_NONE : ERR_CCA);
+    }
+}
+END_TEST
+
 START_TEST(prefer_wait_is_understood_and_cut_to_a_minute) {
     /* clang-format off */
     static const struct { const char *header; uint64_t us; } rows[] = {
@@ -254,6 +281,7 @@ int main(void) {
         what_is_not_a_request_is_refused_by_name,
         the_names_of_the_order_follow_the_switch,
         an_assertion_is_needed_for_an_nf_instance_and_must_look_like_one,
+        an_assertion_is_about_the_nf_that_shows_it,
         prefer_wait_is_understood_and_cut_to_a_minute,
         max_rsp_time_is_milliseconds_or_refused,
         the_idempotency_key_is_found_among_the_parameters,

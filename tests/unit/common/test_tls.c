@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "crl_bed.h"
 #include "http_bed.h"
 #include "tls_raw.h"
 
@@ -395,6 +396,37 @@ START_TEST(a_resumed_session_whose_certificate_expired_is_refused) {
 }
 END_TEST
 
+/* By a session resumed, and by a new one; another certificate is let in all the time. */
+START_TEST(who_is_revoked_meanwhile_is_refused) {
+    start(true, false);
+    struct err err = {0};
+    const int64_t now_s = (int64_t)time(NULL);
+    struct identity client = bed_client(&ca, 7, X509_EKU_CLIENT, -60, 600);
+    struct identity other = bed_client(&ca, 8, X509_EKU_CLIENT, -60, 600);
+    struct raw raw = raw_new(&client), fresh = raw_new(&client), good = raw_new(&other);
+    AUTO(free)
+    char *pem = crl_bed_pem(crl_bed_make(sk_X509_value(ca.chain, 0), ca.key,
+                                         sk_X509_value(client.chain, 0), now_s - 60, now_s + 60));
+
+    ck_assert(raw_ask(&raw, httpd_port(httpd)));
+    ck_assert_ptr_nonnull(strstr(raw.answer, "00000007"));
+    ck_assert(httpd_crls(httpd, pem, &err));
+    (void)raw_ask(&raw, httpd_port(httpd));
+    ck_assert_str_eq(raw.answer, "");
+    (void)raw_ask(&fresh, httpd_port(httpd));
+    ck_assert_str_eq(fresh.answer, "");
+    ck_assert(raw_ask(&good, httpd_port(httpd)));
+    ck_assert_ptr_nonnull(strstr(good.answer, "00000008"));
+    ck_assert_uint_eq(httpd_handshakes_refused(httpd), 2);
+    raw_done(&raw);
+    raw_done(&fresh);
+    raw_done(&good);
+    bed_identity_done(&client);
+    bed_identity_done(&other);
+    stop();
+}
+END_TEST
+
 START_TEST(a_handshake_never_begun_is_closed_after_the_idle_timeout) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = 0, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -433,6 +465,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_peer_that_closed_its_half_gets_its_answer, 0, 2);
     tcase_add_loop_test(tcase, a_resumed_session_keeps_its_identity, 0, 4);
     tcase_add_loop_test(tcase, a_resumed_session_whose_certificate_expired_is_refused, 0, 2);
+    tcase_add_test(tcase, who_is_revoked_meanwhile_is_refused);
     tcase_add_loop_test(tcase, a_handshake_never_begun_is_closed_after_the_idle_timeout, 0, 2);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
