@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/crash_point.h"
+#include "client/overload.h"
 #include "client/stats.h"
 #include "common/acme.h"
 #include "common/clock.h"
@@ -65,6 +66,7 @@ static void answer_send(struct call *call, unsigned status, const char *type, ch
 
     metric_add(stats_count(STATS_NF_REQUESTS), call->operator? 0 : 1);
     metric_add(stats_count(STATS_NF_REFUSED), !call->operator&& status >= 400 ? 1 : 0);
+    overload_count(now_us, status == 503);
     answer_span(call, status, nf, call->id, now_us);
     log_line(
         LOG_INFO, call->operator? "admin" : "api", "request", "method=%s path=%s status=%u nf=%s peer=%s%s%s us=%" PRIu64,
@@ -88,6 +90,11 @@ void answer_problem(struct call *call, const struct err *err) {
     if (err->retry_after_s > 0) {
         (void)snprintf(seconds, sizeof seconds, "%" PRIu32, err->retry_after_s);
         httpd_header_add(call->exchange, "Retry-After", seconds);
+    }
+    if (status == 503) {
+        char oci[OVERLOAD_TEXT_SIZE];
+        overload_oci(clock_wall_us(), NULL, oci);
+        httpd_header_add(call->exchange, "3gpp-Sbi-Oci", oci);
     }
     answer_send(call, status, ACME_PROBLEM_TYPE, body, body == NULL ? 0 : strlen(body), nf,
                 err_name(err->kind));

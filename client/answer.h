@@ -41,6 +41,7 @@ struct call {
     char id[ENROLMENT_ID_SIZE];
     char host[CALL_HOST_SIZE]; /* of the Location */
     uint64_t wait_us;          /* Prefer: wait; 0 = none */
+    unsigned priority;         /* 3gpp-Sbi-Message-Priority */
     uint64_t max_rsp_us;       /* 3gpp-Sbi-Max-Rsp-Time; 0 = none */
     struct enrolment asked;    /* CALL_ENROL: identity, profile, idempotency key, assertion;
                                   CALL_RENEW: the last two, the rest by the engine */

@@ -7,6 +7,8 @@
 
 #include "client/notify.h"
 #include "client/tenant.h"
+#include "client/tenant_rate.h"
+#include "common/clock.h"
 #include "common/guard.h"
 #include "common/httpd.h"
 #include "common/log.h"
@@ -19,6 +21,7 @@ struct api {
     struct engine *engine;
     struct trace *trace;
     char address[CALL_HOST_SIZE]; /* for a Location when the Host header is of no use */
+    struct tenant_rate *rates;
     struct httpd *httpd;
 };
 
@@ -197,6 +200,7 @@ static bool take_headers(struct call *call, const struct route_params *params, s
     const struct httpd_exchange *exchange = call->exchange;
 
     call->wait_us = api_prefer_wait_us(httpd_header(exchange, "Prefer"));
+    call->priority = api_priority(httpd_header(exchange, "3gpp-Sbi-Message-Priority"));
     if (params->count > 0) {
         const size_t len = strlen(params->value[0]);
         if (len >= sizeof call->id) {
@@ -220,7 +224,9 @@ static bool admit(struct api *api, struct call *call, struct err *err) {
     if (httpd_body_too_large(call->exchange)) {
         return err_set(err, ERR_TOO_LARGE, "a body may have %d octets", API_BODY_MAX);
     }
-    return tenant_peer(httpd_peer(call->exchange), err) && said_once(call->exchange, err)
+    return tenant_peer(httpd_peer(call->exchange), err)
+           && tenant_rate_take(api->rates, call->peer, clock_wall_us(), err)
+           && said_once(call->exchange, err)
            && take_host(api, call, err) && take_headers(call, &params, err)
            && routes[row].read(api, call, err);
 }
@@ -273,6 +279,11 @@ struct api *api_start(const struct api_options *options, struct err *err) {
     };
     /* requests may come before httpd_start returns: all they need is set already */
     (void)snprintf(api->address, sizeof api->address, "%s", options->listen);
+    api->rates = tenant_rate_new(options->tenant_rate, options->tenant_burst);
+    if (api->rates == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
     api->httpd = httpd_start(&http, err);
     return api->httpd == NULL ? NULL : TAKE(api);
 }
@@ -280,6 +291,7 @@ struct api *api_start(const struct api_options *options, struct err *err) {
 void api_stop(struct api *api) {
     if (api != NULL) {
         httpd_stop(api->httpd);
+        tenant_rate_free(api->rates);
         free(api);
     }
 }

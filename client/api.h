@@ -28,11 +28,12 @@ struct api_options {
     const char *nf_crl_pem;         /* revocation lists about them; likewise; NULL = none */
     const struct clock *clock;      /* borrowed for the life */
     enum api_identifiers identifiers;
-    const struct solvers *solvers; /* borrowed for the life */
-    struct engine *engine;         /* likewise */
-    struct trace *trace;           /* likewise */
-    unsigned held_max;             /* 0 = API_HELD_MAX */
-    unsigned threads;              /* 0 = 1 */
+    const struct solvers *solvers;    /* borrowed for the life */
+    struct engine *engine;            /* likewise */
+    struct trace *trace;              /* likewise */
+    unsigned held_max;                /* 0 = API_HELD_MAX */
+    unsigned threads;                 /* 0 = 1 */
+    double tenant_rate, tenant_burst; /* of one NF; 0 = no limit */
 };
 struct api *api_start(const struct api_options *options, struct err *err);
 /* Everything still held gets 503; after the engine's loop has stopped. */
@@ -59,6 +60,9 @@ MUST_CHECK bool api_cca_subject(const char *cca, const char *nf, struct err *err
 /* application/pkcs10 in DER or PEM, or application/x-pem-file.  *ret_der caller owns, free(). */
 MUST_CHECK bool api_csr_read(const char *content_type, const char *body, size_t len,
                              unsigned char **ret_der, size_t *ret_len, struct err *err);
+
+/* 3gpp-Sbi-Message-Priority (TS 29.500 6.8.2), 0 to 31; absent or not one: the default. */
+unsigned api_priority(const char *header);
 
 /* application/jwt: an authority token's shape.  *ret caller owns, free(). */
 MUST_CHECK bool api_token_read(const char *body, size_t len, const char *content_type, char **ret,

@@ -16,6 +16,7 @@
 #define CRL_REASON_MAX 10 /* RFC 5280 5.3.1 */
 #define CRL_REASON_UNUSED 7
 #define MAX_RSP_DIGITS_MAX 9
+#define PRIORITY_LEAST 31
 
 /* Decimal digits, nothing else; false when there is none or more than most. */
 static bool read_digits(const char *text, size_t len, unsigned most, uint64_t *ret) {
@@ -85,6 +86,15 @@ bool api_max_rsp_us(const char *header, uint64_t *ret, struct err *err) {
     }
     *ret = ms * 1000;
     return true;
+}
+
+unsigned api_priority(const char *header) {
+    uint64_t value = 0;
+
+    return header != NULL && read_digits(header, strlen(header), 2, &value)
+                   && value <= PRIORITY_LEAST
+               ? (unsigned)value
+               : PRIORITY_DEFAULT;
 }
 
 bool api_idempotency(const char *header, char out[ENROLMENT_IDEMPOTENCY_SIZE], struct err *err) {

@@ -74,12 +74,14 @@ static bool open_upstream(struct client *client, struct err *err) {
     if (client->acme_trust == NULL) {
         return false;
     }
-    client->acme = httpc_new(&(struct httpc_options){.loop = client->loop,
-                                                     .trust = client->acme_trust,
-                                                     .connections_max = options->connections_max,
-                                                     .keep_session = true,
-                                                     .user_agent = "nfacme-client/" NFACME_VERSION},
-                             err);
+    client->acme =
+        httpc_new(&(struct httpc_options){.loop = client->loop,
+                                          .trust = client->acme_trust,
+                                          .connections_max =
+                                              options->connections_max * (1 + UPSTREAM_SLOW_FACTOR),
+                                          .keep_session = true,
+                                          .user_agent = "nfacme-client/" NFACME_VERSION},
+                  err);
     client->upstream =
         client->acme == NULL
             ? NULL
@@ -89,6 +91,7 @@ static bool open_upstream(struct client *client, struct err *err) {
                                                       .trace = client->trace,
                                                       .seed = options->seed,
                                                       .connections_max = options->connections_max,
+                                                      .rate = options->ca_rate,
                                                       .directory_url = options->directory},
                            err);
     return client->upstream != NULL;
@@ -222,6 +225,8 @@ static bool start(struct client *client, struct err *err) {
                                                   .engine = client->engine,
                                                   .trace = client->trace,
                                                   .held_max = options->held_max,
+                                                  .tenant_rate = options->tenant_rate,
+                                                  .tenant_burst = options->tenant_burst,
                                                   .threads = options->threads},
                             err);
     if (client->api != NULL) {

@@ -36,6 +36,7 @@ struct live *engine_live_new(struct engine *engine, struct err *err) {
         return NULL;
     }
     live->engine = engine;
+    live->priority = PRIORITY_DEFAULT;
     return live;
 }
 

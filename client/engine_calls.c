@@ -249,6 +249,7 @@ static struct live *create(struct engine *engine, struct call *call, struct stor
     enrolment_id_make(live->record.row, live->record.id);
     engine_note_why(live, call);
     live->trace = call->self;
+    live->priority = call->priority;
     bool good = take_account(live, found, err);
     if (good && live->record.account_url != NULL) {
         good = enrolment_next(ENROLMENT_AUTHORISED, ENROLMENT_ON_ACCOUNT, &live->record.state, err);
@@ -273,6 +274,7 @@ static void join(struct live *live, struct call *call) {
         answer_problem(call, &err);
         return;
     }
+    live->priority = call->priority < live->priority ? call->priority : live->priority;
     if (!live->trace.sampled) {
         live->trace = call->self; /* resumed: nobody else traces it */
     }

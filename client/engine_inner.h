@@ -44,6 +44,7 @@ struct live {
     struct call *calls;         /* held */
     struct request *request;    /* under way */
     struct loop_timer timer;    /* poll, expiry of the order, another save */
+    unsigned priority;          /* 3gpp-Sbi-Message-Priority: the most important call's */
     struct trace_context trace; /* of the call that drives it */
     bool resumed;               /* and what its order went through meanwhile is not known */
     bool order_known;           /* authorizations read in this life */

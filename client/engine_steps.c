@@ -18,6 +18,8 @@ bool engine_request(struct live *live, enum stats_op op, const char *url, char *
         .url = url,
         .key = live->key,
         .kid = op == STATS_NEW_ACCOUNT ? NULL : live->record.account_url,
+        .tenant = live->record.nf,
+        .priority = live->priority,
         .payload = payload,
         .gate = jobs_gate,
         .gate_ctx = live->engine->options.jobs,
@@ -82,7 +84,9 @@ void engine_step_account(struct live *live) {
 
     if (options->eab_kid != NULL && directory == NULL) {
         /* the binding names newAccount's URL: ask again when the directory is there */
-        upstream_wait(options->upstream, &live->waiter, true, step_again, live);
+        upstream_wait(options->upstream, &live->waiter,
+                      &(struct upstream_turn){true, live->record.nf, live->priority}, step_again,
+                      live);
         return;
     }
     if (options->eab_kid != NULL
@@ -130,7 +134,9 @@ void engine_step_order(struct live *live) {
 
     if (directory == NULL) {
         /* whether to name a profile stands in the directory */
-        upstream_wait(live->engine->options.upstream, &live->waiter, true, step_again, live);
+        upstream_wait(live->engine->options.upstream, &live->waiter,
+                      &(struct upstream_turn){true, live->record.nf, live->priority}, step_again,
+                      live);
         return;
     }
     if (payload == NULL

@@ -53,7 +53,7 @@ void engine_waits(struct live *live) {
         (void)snprintf(text, ENROLMENT_WAITS_SIZE, "the disk");
     } else if (live->request != NULL) {
         request_waits(live->request, text);
-    } else if (live->waiter.place != NULL && down != NULL) {
+    } else if (live->waiter.waiting && down != NULL) {
         (void)snprintf(text, ENROLMENT_WAITS_SIZE, "the ACME server: %s", down);
     } else {
         (void)snprintf(text, ENROLMENT_WAITS_SIZE, "%s", by_state(live));

@@ -158,7 +158,9 @@ void job_send(void *ctx) {
     struct err err = {0};
 
     if (directory == NULL) {
-        upstream_wait(upstream, &job->waiter, false, job_send, job);
+        upstream_wait(upstream, &job->waiter,
+                      &(struct upstream_turn){false, job->account, PRIORITY_DEFAULT}, job_send,
+                      job);
         return;
     }
     if (job->kind == JOB_KEY_CHANGE && directory->key_change != NULL && !job_drained(job)) {
@@ -177,6 +179,8 @@ void job_send(void *ctx) {
                                       .url = job->url,
                                       .key = job->key,
                                       .kid = job->account_url,
+                                      .tenant = job->account,
+                                      .priority = PRIORITY_DEFAULT,
                                       .payload = payload,
                                       .done = answered,
                                       .ctx = job};

@@ -38,6 +38,8 @@ struct options {
     struct schedule_policy renewal;
     uint64_t seed;
     const char *preferred_chain;
+    double ca_rate;                   /* requests a second; 0 = no limit */
+    double tenant_rate, tenant_burst; /* requests a second, at once, of one NF; 0 = no limit */
     bool nf_tokens;
     uint64_t account_key_life_us;
     unsigned threads, live_max, held_max, connections_max;

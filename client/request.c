@@ -28,6 +28,8 @@ struct request {
     bool gated;                      /* the gate said no */
     bool asked;                      /* the server named the time of the next try */
     bool holding;                    /* a nonce, and with it a place among those under way */
+    bool slow;                       /* it takes long, and others go meanwhile */
+    struct loop_timer patience;
     struct trace_context self;
     uint64_t start_us;
     char trouble[UPSTREAM_TROUBLE_SIZE]; /* what went wrong with the last try; "" = nothing yet */
@@ -40,6 +42,21 @@ static void request_spent(struct request *request) {
     if (request->holding) {
         request->holding = false;
         upstream_spent(request->upstream);
+    }
+    if (request->slow) {
+        request->slow = false;
+        upstream_slow_spent(request->upstream);
+    }
+    loop_timer_unset(upstream_loop(request->upstream), &request->patience);
+}
+
+/* The answer lets wait for itself: others need not. */
+static void request_slow(void *ctx) {
+    struct request *request = ctx;
+
+    if (request->holding && upstream_slow(request->upstream)) {
+        request->holding = false;
+        request->slow = true;
     }
 }
 
@@ -98,9 +115,23 @@ static uint64_t request_wait_us(struct request *request, const struct err *err, 
                                                                      : REQUEST_RETRY_AFTER_MAX_S;
 
     request->asked = wait_s > 0;
-    return wait_s > 0
-               ? clock_real_delay_us(upstream_clock(request->upstream), (uint64_t)wait_s * 1000000)
-               : upstream_backoff_us(request->upstream, attempt);
+    if (wait_s == 0) {
+        return upstream_backoff_us(request->upstream, attempt);
+    }
+    return upstream_jittered_us(
+        request->upstream,
+        clock_real_delay_us(upstream_clock(request->upstream), (uint64_t)wait_s * 1000000));
+}
+
+/* Said of one resource it is about that one; where all begin, 503 is about the whole CA, and 429 to
+ * newAccount about everybody who has none yet. */
+static void request_paused(struct request *request, const struct err *err) {
+    const bool limited = err->kind == ERR_RATE_LIMITED;
+
+    if (request->spec.url == NULL && err->retry_after_s > 0
+        && (!limited || request->spec.op == STATS_NEW_ACCOUNT)) {
+        upstream_pause(request->upstream, limited, request_wait_us(request, err, 0));
+    }
 }
 
 /* The server answered with a problem: repeat, or give up. */
@@ -111,6 +142,7 @@ static void request_problem(struct request *request, unsigned status, const stru
         metric_add(stats_count(STATS_RETRIES), 1);
         request_go(request);
     } else if (request_busy(err->kind)) {
+        request_paused(request, err);
         request_later(request, request_wait_us(request, err, request->lost++));
     } else if (status == 404 && request->spec.url == NULL && request->failures == 0) {
         request->failures++; /* the directory may have changed */
@@ -234,6 +266,8 @@ static bool request_send(struct request *request, const char *url, const char *b
     request->start_us = clock_wall_us();
     request->call =
         httpc_start(upstream_httpc(request->upstream), &http, request_answered, request, err);
+    loop_timer_set(upstream_loop(request->upstream), &request->patience,
+                   request->start_us + UPSTREAM_SLOW_US, request_slow, request);
     return request->call != NULL;
 }
 
@@ -251,8 +285,10 @@ static void request_go(void *ctx) {
                        clock_wall_us() + GATE_LOOK_US, request_go, request);
         return;
     }
-    if (!upstream_nonce(request->upstream, &request->waiter, request->spec.op == STATS_NEW_ACCOUNT,
-                        request_go, request, nonce)) {
+    const struct upstream_turn turn = {.begins = request->spec.op == STATS_NEW_ACCOUNT,
+                                       .tenant = request->spec.tenant,
+                                       .priority = request->spec.priority};
+    if (!upstream_nonce(request->upstream, &request->waiter, &turn, request_go, request, nonce)) {
         return;
     }
     request->holding = true;
@@ -305,7 +341,7 @@ void request_rekey(struct request *request, EVP_PKEY *key) {
 bool request_out(const struct request *request) { return request != NULL && request->call != NULL; }
 
 bool request_waiting(const struct request *request) {
-    return request != NULL && (request->timer.place != 0 || request->waiter.place != NULL);
+    return request != NULL && (request->timer.place != 0 || request->waiter.waiting);
 }
 
 uint64_t request_held_until_us(const struct request *request) {

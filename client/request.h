@@ -44,6 +44,8 @@ struct request_spec {
     EVP_PKEY *key;      /* likewise */
     const char *kid;    /* likewise; NULL: jwk in the header */
     char *payload;      /* taken; NULL: POST-as-GET */
+    const char *tenant; /* whose turn it takes; borrowed for the life */
+    unsigned priority;  /* 3gpp-Sbi-Message-Priority */
     request_gate *gate; /* NULL: always; asked again and again until it says yes */
     void *gate_ctx;
     struct trace_context parent;

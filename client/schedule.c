@@ -17,6 +17,7 @@
 #define LOOK_SOON_US 20000   /* at most 50 looks a second */
 #define REMIND_PART 50       /* of the lifetime, before the NF is told again */
 #define REMIND_TRIES_MAX 8   /* a failed call waits a 256th of that, doubled so often at most */
+#define ASK_LATER_US 5000000
 #define ASK_TIMEOUT_MS 10000
 #define ARI_ANSWER_MAX 16384
 #define ARI_URL_MAX 1200
@@ -255,6 +256,11 @@ static void begin(struct due *due) {
     }
     if (directory == NULL || directory->renewal_info == NULL || due->certid[0] == '\0') {
         decide(due, options->policy->poll_us);
+        return;
+    }
+    if (!upstream_may_ask(options->upstream)) { /* the CA has enough to do: later */
+        due->due_us = now_us + ASK_LATER_US;
+        save(due);
         return;
     }
     (void)snprintf(url, sizeof url, "%s/%s", directory->renewal_info, due->certid);

@@ -2,11 +2,14 @@
  * spans.  One loop thread.
  *
  * The directory is fetched at start and again when the server has moved its resources; until it is
- * there requests wait.  A nonce comes from the pool; only when that is empty newNonce is asked,
- * once for each request that waits, at most UPSTREAM_HEADS_MAX at a time. */
+ * there requests wait.  Those who wait take turns by tenant and priority (fairqueue), within the
+ * budget of the CA, and while it has not asked to be left alone.  A nonce comes from the pool; only
+ * when that is empty newNonce is asked, once for each request that waits, at most
+ * UPSTREAM_HEADS_MAX at a time. */
 #pragma once
 
 #include "client/directory.h"
+#include "client/fairqueue.h"
 #include "client/noncepool.h"
 #include "client/stats.h"
 #include "common/clock.h"
@@ -15,7 +18,10 @@
 #include "common/rng.h"
 #include "common/trace.h"
 
+#define PRIORITY_DEFAULT 24  /* of a 3gpp-Sbi-Message-Priority that is absent, TS 29.500 6.8.4 */
 #define UPSTREAM_HEADS_MAX 4 /* newNonce requests at a time */
+#define UPSTREAM_SLOW_US 2000000 /* a request under way this long makes room for another */
+#define UPSTREAM_SLOW_FACTOR 4   /* of them per connection, at most */
 #define UPSTREAM_BACKOFF_FIRST_US 500000
 #define UPSTREAM_BACKOFF_MAX_US 60000000
 
@@ -29,6 +35,7 @@ struct upstream_options {
     uint64_t seed;             /* of the jitter */
     const char *directory_url; /* borrowed */
     unsigned connections_max;  /* requests under way at a time; 0 = 1 */
+    double rate;               /* requests a second, all tenants together; 0 = no limit */
 };
 struct upstream *upstream_new(const struct upstream_options *options, struct err *err);
 void upstream_free(struct upstream *upstream); /* nobody may be waiting */
@@ -56,10 +63,17 @@ void upstream_describe(const char *what, const struct err *err, char text[UPSTRE
 /* May this URL, which the server handed out, be asked? */
 bool upstream_allows(const struct upstream *upstream, const char *url);
 
+/* Whose turn is asked for. */
+struct upstream_turn {
+    bool begins; /* an enrolment: after those that continue one */
+    const char *tenant;
+    unsigned priority; /* 3gpp-Sbi-Message-Priority, 0 to 31 */
+};
+
 /* A place in the queue for a nonce; in the caller's memory, {0} when not waiting. */
 struct upstream_waiter {
-    struct upstream_waiter *next, **place;
-    bool begins; /* an enrolment: after those that continue one */
+    struct fairqueue_item item; /* first */
+    bool waiting, begins;
     loop_call *fn;
     void *ctx;
 };
@@ -69,19 +83,30 @@ struct upstream_waiter {
  * upstream_unwait may take the place back.
  */
 MUST_CHECK bool upstream_nonce(struct upstream *upstream, struct upstream_waiter *waiter,
-                               bool begins, loop_call *fn, void *ctx,
+                               const struct upstream_turn *turn, loop_call *fn, void *ctx,
                                char nonce[NONCEPOOL_TEXT_SIZE]);
+/* It takes long: another may go meanwhile, and upstream_slow_spent must follow instead.  False: too
+ * many take long already. */
+MUST_CHECK bool upstream_slow(struct upstream *upstream);
+void upstream_slow_spent(struct upstream *upstream);
 /* The request that took a nonce is over: another may go. */
 void upstream_spent(struct upstream *upstream);
 /* Only wait: fn(ctx) is called once, later, when directory and a nonce are there. */
-void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter, bool begins,
-                   loop_call *fn, void *ctx);
+void upstream_wait(struct upstream *upstream, struct upstream_waiter *waiter,
+                   const struct upstream_turn *turn, loop_call *fn, void *ctx);
 void upstream_unwait(struct upstream *upstream, struct upstream_waiter *waiter);
 
 /* Keep the answer's Replay-Nonce. */
 void upstream_harvest(struct upstream *upstream, const struct httpc_answer *answer);
 /* The server refused a nonce: forget those kept. */
 void upstream_flush(struct upstream *upstream);
+
+/* The server wants to be left alone as a whole (beginnings: by those that begin an enrolment). */
+void upstream_pause(struct upstream *upstream, bool beginnings, uint64_t wait_us);
+/* May one request be sent now that needs no turn?  Counted against the budget; else later. */
+MUST_CHECK bool upstream_may_ask(struct upstream *upstream);
+/* A little more than was asked for, so that those told the same do not come back as one. */
+uint64_t upstream_jittered_us(struct upstream *upstream, uint64_t wait_us);
 
 /* Jittered exponential back-off: between half and all of min(60 s, 0.5 s doubled attempt times). */
 uint64_t upstream_backoff_us(struct upstream *upstream, unsigned attempt);
