@@ -63,7 +63,7 @@ static void serve(void *ctx, struct httpd_exchange *exchange) {
         httpd_answer(exchange, 500, NULL, NULL, 0);
         return;
     }
-    call->operator= true;
+    call->by_operator = true;
     if (row < COUNT(routes) && strlen(params.value[0]) >= sizeof call->id) {
         (void)err_set(&err, ERR_NOT_FOUND, "no such enrolment");
     } else if (row < COUNT(routes)) {

@@ -64,14 +64,15 @@ static void answer_send(struct call *call, unsigned status, const char *type, ch
     const uint64_t now_us = clock_wall_us();
     char path[200];
 
-    metric_add(stats_count(STATS_NF_REQUESTS), call->operator? 0 : 1);
-    metric_add(stats_count(STATS_NF_REFUSED), !call->operator&& status >= 400 ? 1 : 0);
+    metric_add(stats_count(STATS_NF_REQUESTS), call->by_operator ? 0 : 1);
+    metric_add(stats_count(STATS_NF_REFUSED), !call->by_operator && status >= 400 ? 1 : 0);
     overload_count(now_us, status == 503);
     answer_span(call, status, nf, call->id, now_us);
-    log_line(
-        LOG_INFO, call->operator? "admin" : "api", "request", "method=%s path=%s status=%u nf=%s peer=%s%s%s us=%" PRIu64,
-        httpd_method_text(call->exchange), log_quote(httpd_path(call->exchange), path, sizeof path),
-        status, nf, call->peer, kind[0] == '\0' ? "" : " kind=", kind, now_us - call->started_us);
+    log_line(LOG_INFO, call->by_operator ? "admin" : "api", "request",
+             "method=%s path=%s status=%u nf=%s peer=%s%s%s us=%" PRIu64,
+             httpd_method_text(call->exchange),
+             log_quote(httpd_path(call->exchange), path, sizeof path), status, nf, call->peer,
+             kind[0] == '\0' ? "" : " kind=", kind, now_us - call->started_us);
     httpd_answer(call->exchange, status, type, body, len);
 }
 
@@ -115,8 +116,9 @@ static void answer_headers(struct call *call, unsigned status, const struct enro
         httpd_header_add(call->exchange, "nfacme-timeline", timeline);
     }
     if (status == 201 || status == 202) {
-        (void)snprintf(text, sizeof text, "%s%s%s/enrolments/%s", call->operator? "" : "https://",
-                       call->host, call->operator? "" : "/nacme-enrolment/v1", enrolment->id);
+        (void)snprintf(text, sizeof text, "%s%s%s/enrolments/%s",
+                       call->by_operator ? "" : "https://", call->host,
+                       call->by_operator ? "" : "/nacme-enrolment/v1", enrolment->id);
         httpd_header_add(call->exchange, "Location", text);
     }
     if (status == 202) {

@@ -47,8 +47,8 @@ struct call {
                                   CALL_RENEW: the last two, the rest by the engine */
     unsigned char *csr;        /* CALL_CSR: DER */
     size_t csr_len;
-    int reason;    /* CALL_REVOKE: RFC 5280 5.3.1 */
-    bool operator; /* asks on the admin listener: every tenant's enrolments are there */
+    int reason;       /* CALL_REVOKE: RFC 5280 5.3.1 */
+    bool by_operator; /* asks on the admin listener: every tenant's enrolments are there */
 
     /* the engine's */
     void *engine;

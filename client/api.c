@@ -226,9 +226,8 @@ static bool admit(struct api *api, struct call *call, struct err *err) {
     }
     return tenant_peer(httpd_peer(call->exchange), err)
            && tenant_rate_take(api->rates, call->peer, clock_wall_us(), err)
-           && said_once(call->exchange, err)
-           && take_host(api, call, err) && take_headers(call, &params, err)
-           && routes[row].read(api, call, err);
+           && said_once(call->exchange, err) && take_host(api, call, err)
+           && take_headers(call, &params, err) && routes[row].read(api, call, err);
 }
 
 static void api_handle(void *ctx, struct httpd_exchange *exchange) {

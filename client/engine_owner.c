@@ -5,7 +5,7 @@
 #include "common/guard.h"
 
 bool engine_owns(const struct call *call, const struct enrolment *record) {
-    return call->operator|| GUARD("owner", strcmp(record->nf, call->peer) == 0);
+    return call->by_operator || GUARD("owner", strcmp(record->nf, call->peer) == 0);
 }
 
 bool engine_meant(const struct call *call, const struct store_found *found) {

@@ -194,7 +194,7 @@ START_TEST(what_the_server_asked_for_is_not_cut_short) {
     until_waits(nf.id, "to repeat newOrder");
     ck_assert_uint_eq(ask_id("POST", nf.id, "/retry"), 409);
     ck_assert_uint_ge(nf.retry_after_s, 1);
-    ck_assert_uint_le(nf.retry_after_s, 31);
+    ck_assert_uint_le(nf.retry_after_s, 35);
     end();
 }
 END_TEST
