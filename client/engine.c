@@ -18,7 +18,8 @@ struct engine *engine_new(const struct engine_options *options, struct err *err)
     engine->options = *options;
     engine->by_id = map_new(options->seed);
     engine->by_nf = map_new(options->seed + 1);
-    if (engine->by_id == NULL || engine->by_nf == NULL) {
+    engine->accounts = map_new(options->seed + 2);
+    if (engine->by_id == NULL || engine->by_nf == NULL || engine->accounts == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "out of memory");
         return NULL;
     }
@@ -56,6 +57,7 @@ bool engine_live_add(struct live *live) {
 
 /* Everything it owns; private key material is cleansed by EVP_PKEY_free. */
 static void live_free(struct live *live) {
+    engine_account_left(live);
     request_cancel(live->request);
     upstream_unwait(live->engine->options.upstream, &live->waiter);
     loop_timer_unset(live->engine->options.loop, &live->timer);
@@ -174,6 +176,11 @@ static void gone_on(struct live *live) {
     live->stored = live->record.state;
     live->saving = false;
     store_account_done(&live->account);
+    if (live->record.state == ENROLMENT_ACCOUNT) {
+        engine_account_known(live);
+    } else if (live->record.state != ENROLMENT_AUTHORISED) {
+        engine_account_left(live);
+    }
     engine_settle(live);
     if (live->leaving && live->record.state != ENROLMENT_WITHDRAWN) {
         engine_withdraw(live);
@@ -390,11 +397,13 @@ void engine_free(struct engine *engine) {
     if (engine == NULL) {
         return;
     }
+    engine->stopping = true;
     if (engine->by_id != NULL) {
         map_each(engine->by_id, free_one, NULL);
     }
     engine_issuers_done(&engine->issuers);
     map_free(engine->by_id);
     map_free(engine->by_nf);
+    engine_accounts_free(engine);
     free(engine);
 }

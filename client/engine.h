@@ -7,6 +7,7 @@
 #pragma once
 
 #include "client/answer.h"
+#include "client/eab_keys.h"
 #include "client/engine_verify.h"
 #include "client/solver.h"
 #include "client/store.h"
@@ -16,6 +17,9 @@
 #include "common/err.h"
 #include "common/loop.h"
 #include "common/trace.h"
+
+/* Who has an ACME account of its own. */
+enum account_model { ACCOUNT_PER_NF, ACCOUNT_PER_TYPE, ACCOUNT_SHARED };
 
 struct engine;
 struct jobs;
@@ -33,9 +37,8 @@ struct engine_options {
     struct trace *trace;
     const char *directory_url;             /* of the ACME server; accounts are kept by it */
     const struct schedule_policy *renewal; /* NULL: certificates are not scheduled */
-    const char *eab_kid; /* external account binding, RFC 8555 7.3.4; NULL = none */
-    const unsigned char *eab_key;
-    size_t eab_key_len;
+    enum account_model account_model;
+    const struct eab_keys *eab; /* NULL: no account is bound */
     /* common name of the issuer of a chain's last certificate; NULL = any */
     const char *preferred_chain;
     /* of the bed's clock: an account's key in use this long is changed; 0 = never */

@@ -198,35 +198,6 @@ void engine_attach(struct live *live, struct call *call) {
                    call);
 }
 
-/* The NF's account: the stored one, or a new key. */
-static bool take_account(struct live *live, struct store_found *found, struct err *err) {
-    struct engine *engine = live->engine;
-    struct enrolment *record = &live->record;
-
-    if (found->found_account) {
-        engine_account_aged(engine, &found->account);
-        memcpy(record->thumbprint, found->account.thumbprint, sizeof record->thumbprint);
-        record->account_url = TAKE(found->account.url);
-        live->key = vault_open_key(engine->options.vault, record->account, found->account.sealed,
-                                   found->account.sealed_len, err);
-        return live->key != NULL;
-    }
-    live->account.directory = strdup(record->directory);
-    live->account.made_us = engine_now_us();
-    if (live->account.directory == NULL) {
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
-    }
-    live->key = key_generate(KEY_P256, err);
-    if (live->key == NULL || !jwk_thumbprint(live->key, record->thumbprint, err)
-        || !vault_seal(engine->options.vault, record->account, live->key, &live->account.sealed,
-                       &live->account.sealed_len, err)) {
-        return false;
-    }
-    memcpy(live->account.name, record->account, sizeof live->account.name);
-    memcpy(live->account.thumbprint, record->thumbprint, sizeof live->account.thumbprint);
-    return true;
-}
-
 /* A new enrolment of what the call asks for.  NULL: err says why. */
 static struct live *create(struct engine *engine, struct call *call, struct store_found *found,
                            struct err *err) {
@@ -243,14 +214,14 @@ static struct live *create(struct engine *engine, struct call *call, struct stor
         return NULL;
     }
     live->record.cca = TAKE(call->asked.cca);
-    (void)snprintf(live->record.account, sizeof live->record.account, "%s", live->record.nf);
+    engine_account_name(engine->options.account_model, &live->record);
     live->record.directory = strdup(engine->options.directory_url);
     live->record.row = store_row_next(engine->options.store);
     enrolment_id_make(live->record.row, live->record.id);
     engine_note_why(live, call);
     live->trace = call->self;
     live->priority = call->priority;
-    bool good = take_account(live, found, err);
+    bool good = engine_account_take(live, found, err);
     if (good && live->record.account_url != NULL) {
         good = enrolment_next(ENROLMENT_AUTHORISED, ENROLMENT_ON_ACCOUNT, &live->record.state, err);
     }
@@ -317,11 +288,12 @@ static void enrol(struct engine *engine, struct call *call) {
     struct err err = {0};
 
     call->era = jobs_era(engine->options.jobs);
+    engine_account_name(engine->options.account_model, &call->asked);
     if (live != NULL) {
         join(live, call);
     } else if (!store_tenant(engine->options.store,
                              &(struct store_tenant){.nf = call->asked.nf,
-                                                    .account = call->asked.nf,
+                                                    .account = call->asked.account,
                                                     .directory = engine->options.directory_url,
                                                     .idempotency = call->kind == CALL_RETRY
                                                                        ? NULL

@@ -18,6 +18,7 @@
 struct engine {
     struct engine_options options;
     struct map *by_id, *by_nf; /* struct live */
+    struct map *accounts;      /* those that are shared: engine_account.c's */
     struct engine_issuers issuers;
     struct jobs_users users;
     bool stopping;
@@ -40,6 +41,8 @@ struct live {
     enum enrolment_state stored;     /* as on disk */
     enum enrolment_state told_state; /* as logged last, once `told` */
     bool inserted, saving, told;
+    bool account_waits; /* for another to make the account they share */
+    struct live *account_next;
     bool leaving;               /* to be withdrawn as soon as nothing is being saved */
     struct call *calls;         /* held */
     struct request *request;    /* under way */
@@ -137,8 +140,22 @@ void engine_problem(struct live *live, const json_t *error, struct err *ret);
 /* engine_waits.c: fill record.waits_for. */
 void engine_waits(struct live *live);
 
-/* engine_steps.c: account, order, authorizations, challenges */
+/* engine_account.c */
+void engine_account_name(enum account_model model, struct enrolment *record);
+/* The account's key: the stored one, that of another enrolment, or a new one. */
+MUST_CHECK bool engine_account_take(struct live *live, struct store_found *found, struct err *err);
+/* Its URL is on disk: those who share it go on. */
+void engine_account_known(struct live *live);
+/* The enrolment has nothing to do with making it any more. */
+void engine_account_left(struct live *live);
+/* The server does not know it any more. */
+void engine_account_lost(struct live *live);
+/* Its key has changed, or it has ended: what the store says counts. */
+void engine_account_forget(struct engine *engine, const char *name);
+void engine_accounts_free(struct engine *engine);
 void engine_step_account(struct live *live);
+
+/* engine_steps.c: order, authorizations, challenges */
 void engine_step_order(struct live *live);
 void engine_step_authz(struct live *live);
 void engine_step_respond(struct live *live);

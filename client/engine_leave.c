@@ -155,15 +155,18 @@ static void rekey_one(void *ctx, void *value) {
 
 static void rekeyed(void *ctx, const char *account, const char *directory, EVP_PKEY *key,
                     const char *thumbprint) {
-    const struct engine *engine = ctx;
+    struct engine *engine = ctx;
     struct use use = {
         .account = account, .directory = directory, .key = key, .thumbprint = thumbprint};
 
     map_each(engine->by_id, rekey_one, &use);
+    engine_account_forget(ctx, account);
 }
 
+static void ended(void *ctx, const char *account) { engine_account_forget(ctx, account); }
+
 void engine_uses_accounts(struct engine *engine) {
-    engine->users = (struct jobs_users){engine, busy, rekeyed};
+    engine->users = (struct jobs_users){engine, busy, rekeyed, ended};
     jobs_users_set(engine->options.jobs, &engine->users);
 }
 

@@ -1,4 +1,4 @@
-/* From AUTHORISED to VALIDATING: account, order, authorizations, challenges. */
+/* From ACCOUNT to VALIDATING: order, authorizations, challenges. */
 #include "client/engine_inner.h"
 
 #include <stdlib.h>
@@ -39,67 +39,6 @@ bool engine_request(struct live *live, enum stats_op op, const char *url, char *
 
 static void step_again(void *ctx) { engine_step(ctx); }
 
-/* RFC 8555 7.3.4: the account key's JWK, signed with the key the CA gave us. */
-static json_t *binding_new(struct live *live, const char *url, struct err *err) {
-    const struct engine_options *options = &live->engine->options;
-    AUTO(json_release) json_t *header = json_pack("{s:s,s:s}", "kid", options->eab_kid, "url", url);
-    AUTO(json_release) json_t *jwk = jwk_write(live->key, err);
-    AUTO(free) char *text = jwk == NULL ? NULL : json_text(jwk);
-
-    if (header == NULL || text == NULL) {
-        return NULL;
-    }
-    AUTO(free)
-    char *jws =
-        jws_sign_mac(options->eab_key, options->eab_key_len, header, text, strlen(text), err);
-    return jws == NULL ? NULL : json_read_object(jws, strlen(jws), err);
-}
-
-static void account_done(void *ctx, const struct request_answer *answer, const struct err *err) {
-    struct live *live = ctx;
-    const char *status = NULL;
-
-    live->request = NULL;
-    if (err != NULL) {
-        engine_fail(live, err);
-        return;
-    }
-    status = json_string_value(json_object_get(answer->json, "status"));
-    if (status == NULL || strcmp(status, "valid") != 0) {
-        engine_fail(live, &(struct err){.kind = ERR_UPSTREAM,
-                                        .detail = "the NF's ACME account is not valid"});
-        return;
-    }
-    metric_add(stats_count(STATS_ACCOUNTS), answer->status == 201 ? 1 : 0);
-    free(live->record.account_url);
-    live->record.account_url = strdup(answer->location);
-    engine_move(live, ENROLMENT_ON_ACCOUNT);
-}
-
-void engine_step_account(struct live *live) {
-    const struct engine_options *options = &live->engine->options;
-    const struct directory *directory = upstream_directory(options->upstream);
-    AUTO(json_release) json_t *payload = json_pack("{s:b}", "termsOfServiceAgreed", 1);
-    struct err err = {0};
-
-    if (options->eab_kid != NULL && directory == NULL) {
-        /* the binding names newAccount's URL: ask again when the directory is there */
-        upstream_wait(options->upstream, &live->waiter,
-                      &(struct upstream_turn){true, live->record.nf, live->priority}, step_again,
-                      live);
-        return;
-    }
-    if (options->eab_kid != NULL
-        && json_object_set_new(payload, "externalAccountBinding",
-                               binding_new(live, directory->new_account, &err))
-               != 0) {
-        (void)err_set(&err, ERR_NO_MEMORY, "out of memory");
-        engine_fail(live, &err);
-        return;
-    }
-    (void)engine_request(live, STATS_NEW_ACCOUNT, NULL, json_text(payload), account_done);
-}
-
 static void order_done(void *ctx, const struct request_answer *answer, const struct err *err) {
     struct live *live = ctx;
     struct err failure = {0};
@@ -107,8 +46,7 @@ static void order_done(void *ctx, const struct request_answer *answer, const str
     live->request = NULL;
     if (err != NULL && err->kind == ERR_ACCOUNT_DOES_NOT_EXIST && !live->account_lost) {
         live->account_lost = true; /* the server has lost its accounts: make it again, once */
-        free(live->record.account_url);
-        live->record.account_url = NULL;
+        engine_account_lost(live);
         engine_move(live, ENROLMENT_ON_ACCOUNT_LOST);
         return;
     }

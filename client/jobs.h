@@ -36,6 +36,8 @@ struct jobs_users {
     /* It has another key now; key is borrowed. */
     void (*rekeyed)(void *ctx, const char *account, const char *directory, EVP_PKEY *key,
                     const char *thumbprint);
+    /* Nobody uses it any more, and it is to be deactivated: its name is free. */
+    void (*ended)(void *ctx, const char *account);
 };
 
 struct jobs *jobs_new(const struct jobs_options *options, struct err *err);

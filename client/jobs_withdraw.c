@@ -137,6 +137,9 @@ static void done(void *ctx, const struct err *err) {
         struct job *job = withdrawal->job;
         withdrawal->job = NULL;
         job->row = job->new_row;
+        if (jobs->users != NULL) {
+            jobs->users->ended(jobs->users->ctx, job->payload);
+        }
         job_add(job);
         jobs_go(jobs);
     }

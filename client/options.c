@@ -50,6 +50,7 @@ static const struct config_key keys[] = {
     {.path = "oam.ca_file", .type = CONFIG_TEXT, .option = "--oam-ca-file", .argument = "PEM", .help = "Trust anchors of its TLS certificate."},
     {.path = "account_model", .type = CONFIG_TEXT, .fallback = "per-nf", .choices = "per-nf|per-type|shared", .option = "--account-model", .argument = "per-nf|per-type|shared", .help = "Whose ACME accounts: one per NF; the others are not offered by this version."},
     {.path = "eab", .type = CONFIG_TEXT, .option = "--eab", .argument = "KID:BASE64URL", .help = "External account binding for new accounts."},
+    {.path = "eab_file", .type = CONFIG_TEXT, .option = "--eab-file", .argument = "YAML", .help = "Binding keys by account, eab: [{account: PATTERN, kid: KID, key: BASE64URL}]; accounts are named by NfInstanceId, type:TYPE or shared.  --eab is for those that none fits."},
     {.path = "renewal", .type = CONFIG_SECTION, .help = "When NFs are told to renew."},
     {.path = "renewal.fraction", .type = CONFIG_NUMBER, .fallback = "0.67", .min = 0.05, .max = 0.95, .help = "Of a certificate's lifetime, when the CA has no renewal information (RFC 9773); up to a twentieth of the lifetime earlier, by chance."},
     {.path = "preferred_chain", .type = CONFIG_TEXT, .option = "--preferred-chain", .argument = "NAME", .help = "When the ACME server offers alternate chains, take the one whose last certificate was issued by this common name; else the first."},
@@ -91,7 +92,7 @@ const struct config_program options_program = {
 };
 
 void options_done(struct options *options) {
-    OPENSSL_cleanse(options->eab_key, sizeof options->eab_key);
+    eab_keys_free(options->eab);
     options_dns01_done(&options->dns01);
     free(options->nf_trust_pem);
     config_free(options->config);
@@ -154,22 +155,14 @@ static bool read_trust(struct options *options, struct err *err) {
     return count > 0 || fail(options, "nf_trust", err, "required (--nf-trust)");
 }
 
-static bool read_eab(struct options *options, struct err *err) {
-    const char *text = config_text(options->config, "eab");
-    const char *colon = text == NULL ? NULL : strrchr(text, ':');
-    struct err wrong = {0};
-
-    if (text == NULL) {
-        return true;
+static enum account_model model_of(const char *name) {
+    switch (name[0]) {
+    case 's':
+        return ACCOUNT_SHARED;
+    case 'p':
+        return strcmp(name, "per-type") == 0 ? ACCOUNT_PER_TYPE : ACCOUNT_PER_NF;
     }
-    if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof options->eab_kid
-        || !b64_decode_into(colon + 1, strlen(colon + 1), options->eab_key, sizeof options->eab_key,
-                            &options->eab_key_len, &wrong)
-        || options->eab_key_len == 0) {
-        return fail(options, "eab", err, "not KID:BASE64URL");
-    }
-    memcpy(options->eab_kid, text, (size_t)(colon - text));
-    return true;
+    return ACCOUNT_PER_NF;
 }
 
 static enum api_identifiers identifiers_of(const char *name) {
@@ -199,9 +192,6 @@ static bool check(const struct options *options, struct err *err) {
     }
     if (options->oam != NULL && !directory_url(options->oam)) {
         return fail(options, "oam.url", err, "not a URL");
-    }
-    if (strcmp(config_text(options->config, "account_model"), "per-nf") != 0) {
-        return fail(options, "account_model", err, "only per-nf is offered by this version");
     }
     if (options->identifiers != API_IDENTIFIERS_DNS && options->identifiers != API_IDENTIFIERS_AUTO
         && options->oam == NULL && !options->nf_tokens && !options->challenge_none) {
@@ -245,6 +235,7 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .ca_rate = config_number(config, "ca_rate"),
         .tenant_rate = config_number(config, "limits.tenant_rate"),
         .tenant_burst = config_number(config, "limits.tenant_burst"),
+        .account_model = model_of(config_text(config, "account_model")),
         .nf_tokens = config_bool(config, "nf_tokens"),
         .account_key_life_us = config_duration_us(config, "account_key_life"),
         .threads = (unsigned)config_int(config, "threads"),
@@ -254,5 +245,6 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
     };
     read_log(config_text(config, "log"));
     return read_challenges(ret, err) && check(ret, err) && read_trust(ret, err)
-           && read_eab(ret, err) && options_dns01_read(config, &ret->dns01, err);
+           
+           && (ret->eab = eab_keys_read(config_text(config, "eab_file"), config_text(config, "eab"), err)) != NULL && options_dns01_read(config, &ret->dns01, err);
 }

@@ -10,8 +10,6 @@
 #include "common/config.h"
 #include "common/err.h"
 
-#define OPTIONS_EAB_KEY_MAX 128
-
 extern const struct config_program options_program;
 
 /* Texts are borrowed from config. */
@@ -30,9 +28,8 @@ struct options {
     struct options_dns01 dns01;
     const char *oam, *oam_ca_file; /* both or neither */
     char *nf_trust_pem;            /* all --nf-trust files, one after the other; owned */
-    char eab_kid[256];             /* "" = none */
-    unsigned char eab_key[OPTIONS_EAB_KEY_MAX];
-    size_t eab_key_len;
+    enum account_model account_model;
+    struct eab_keys *eab;       /* owned */
     const char *trace, *events; /* NULL = none */
     struct clock clock;
     struct schedule_policy renewal;

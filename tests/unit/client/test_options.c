@@ -79,9 +79,10 @@ START_TEST(every_trust_file_is_taken) {
                          &options, &err));
     const char *first = strstr(options.nf_trust_pem, "BEGIN");
     ck_assert_ptr_nonnull(strstr(first + 1, "BEGIN"));
-    ck_assert_str_eq(options.eab_kid, "kid-1");
-    ck_assert_uint_eq(options.eab_key_len, 3);
-    ck_assert_int_eq(memcmp(options.eab_key, "\1\2\3", 3), 0);
+    const struct eab_key *key = eab_keys_of(options.eab, "any");
+    ck_assert_ptr_nonnull(key);
+    ck_assert_str_eq(key->kid, "kid-1");
+    ck_assert_uint_eq(key->len, 3);
     ck_assert_uint_eq(options.challenges_count, 1);
     ck_assert_int_eq(options.identifiers, API_IDENTIFIERS_DNS);
     options_done(&options);
@@ -103,7 +104,6 @@ START_TEST(what_does_not_fit_is_refused_by_name) {
         {{NEEDED, "--challenge", "http-01,,tkauth-01", NULL}, "challenge"},
         {{NEEDED, "--eab", "nocolon", NULL}, "eab"},
         {{NEEDED, "--eab", "kid:###", NULL}, "eab"},
-        {{NEEDED, "--account-model", "shared", NULL}, "--account-model"},
         {{NEEDED, "--identifiers", "both", NULL}, "--identifiers"},
         {{NEEDED, "--nf-trust", "/nonexistent", NULL}, "/nonexistent"},
     };
