@@ -18,6 +18,7 @@
 #include "common/file.h"
 #include "common/run.h"
 #include "common/x509.h"
+#include "common/x509_crl.h"
 
 #define PATH_SIZE 1024
 #define ADDRESS_SIZE 80
@@ -166,14 +167,32 @@ static bool open_engine(struct client *client, struct err *err) {
     return client->engine != NULL && engine_resume(client->engine, err);
 }
 
+/* Whom notifications go to; those under way keep the old store. */
+static bool nf_trust_make(struct client *client, const char *crl_pem, struct err *err) {
+    const char *pem = client->options->nf_trust_pem;
+    AUTO(chain_free) X509_CHAIN *anchors = x509_chain_read(pem, strlen(pem), err);
+    AUTO(X509_STORE_free) X509_STORE *trust = anchors == NULL ? NULL : x509_trust(anchors, err);
+
+    if (trust == NULL || (crl_pem != NULL && !x509_crl_trust(trust, crl_pem, err))) {
+        return false;
+    }
+    X509_STORE_free(client->nf_trust);
+    client->nf_trust = TAKE(trust);
+    client->notify.trust = client->nf_trust;
+    return true;
+}
+
+static bool nf_crl_changed(void *ctx, const char *pem, struct err *err) {
+    struct client *client = ctx;
+
+    return nf_trust_make(client, pem, err) && api_crls(client->api, pem, err);
+}
+
 static bool open_schedule(struct client *client, struct err *err) {
     const struct options *options = client->options;
-    AUTO(chain_free)
-    X509_CHAIN *anchors =
-        x509_chain_read(options->nf_trust_pem, strlen(options->nf_trust_pem), err);
 
-    client->nf_trust = anchors == NULL ? NULL : x509_trust(anchors, err);
-    if (client->nf_trust == NULL) {
+    client->nf_crl = nf_crl_new(client->loop, options->config, "nf_crl", err);
+    if (client->nf_crl == NULL || !nf_trust_make(client, nf_crl_pem(client->nf_crl), err)) {
         return false;
     }
     client->notify = (struct notify_options){.loop = client->loop,
@@ -209,10 +228,6 @@ static bool start(struct client *client, struct err *err) {
         return err_set(err, ERR_SERVER_INTERNAL, "could not start a thread");
     }
     client->running = true;
-    client->nf_crl = nf_crl_new(client->loop, options->config, "nf_crl", err);
-    if (client->nf_crl == NULL) {
-        return false;
-    }
     client->api = api_start(&(struct api_options){.listen = options->listen,
                                                   .cert_pem = client->credentials.chain_pem,
                                                   .key_pem = client->credentials.key_pem,
@@ -229,7 +244,7 @@ static bool start(struct client *client, struct err *err) {
                                                   .threads = options->threads},
                             err);
     if (client->api != NULL) {
-        nf_crl_watch(client->nf_crl, client->api);
+        nf_crl_watch(client->nf_crl, nf_crl_changed, client);
     }
     client->admin = client->api == NULL
                         ? NULL

@@ -13,7 +13,8 @@ struct nf_crl {
     struct loop *loop;
     const struct config *config;
     const char *path;
-    struct api *api;
+    nf_crl_user *user;
+    void *ctx;
     char *pem;
     struct loop_timer timer;
     struct timespec changed[X509_CRL_FILES_MAX];
@@ -89,10 +90,10 @@ static void reread(void *ctx) {
     struct err err = {0};
     char why[300];
 
-    if (nf_crl->api == NULL || nf_crl->count == 0) {
+    if (nf_crl->user == NULL || nf_crl->count == 0) {
         return;
     }
-    if (take(nf_crl, &err) && api_crls(nf_crl->api, nf_crl->pem, &err)) {
+    if (take(nf_crl, &err) && nf_crl->user(nf_crl->ctx, nf_crl->pem, &err)) {
         log_line(LOG_INFO, "nf_crl", "read", "files=%zu", nf_crl->count);
     } else {
         log_line(LOG_ERROR, "nf_crl", "unread", "text=%s", log_quote(err.detail, why, sizeof why));
@@ -117,8 +118,9 @@ static void watch(void *ctx) {
     }
 }
 
-void nf_crl_watch(struct nf_crl *nf_crl, struct api *api) {
-    nf_crl->api = api;
+void nf_crl_watch(struct nf_crl *nf_crl, nf_crl_user *user, void *ctx) {
+    nf_crl->user = user;
+    nf_crl->ctx = ctx;
     loop_post(nf_crl->loop, watch, nf_crl);
 }
 

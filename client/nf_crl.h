@@ -2,7 +2,6 @@
  * one of them changes.  Files that cannot be read leave what was in force. */
 #pragma once
 
-#include "client/api.h"
 #include "common/config.h"
 #include "common/err.h"
 #include "common/loop.h"
@@ -14,13 +13,15 @@ struct nf_crl;
  * ERR_CONFIG names one that cannot be read. */
 struct nf_crl *nf_crl_new(struct loop *loop, const struct config *config, const char *path,
                           struct err *err);
-/* After api_stop, and with the loop stopped. */
+/* With the loop stopped. */
 void nf_crl_free(struct nf_crl *nf_crl);
 AUTO_DEFINE(struct nf_crl, nf_crl_free)
 
-/* Their text, for api_start; NULL: none. */
+/* Their text; NULL: none. */
 const char *nf_crl_pem(const struct nf_crl *nf_crl);
-/* From now on the API hears of changes; it outlives the loop's running. */
-void nf_crl_watch(struct nf_crl *nf_crl, struct api *api);
+/* From now on the user is given the text when it has changed, on the loop's thread; false and err:
+ * it is no use. */
+typedef bool nf_crl_user(void *ctx, const char *pem, struct err *err);
+void nf_crl_watch(struct nf_crl *nf_crl, nf_crl_user *user, void *ctx);
 /* Read now; from any thread. */
 void nf_crl_reread(struct nf_crl *nf_crl);

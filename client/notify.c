@@ -14,6 +14,7 @@
 
 struct notify_call {
     struct httpc *httpc; /* of this call alone: it is bound to the NF's id */
+    X509_STORE *trust;
     char nf[37];
     notify_done *done;
     void *ctx;
@@ -22,6 +23,7 @@ struct notify_call {
 void notify_cancel(struct notify_call *call) {
     if (call != NULL) {
         httpc_free(call->httpc);
+        X509_STORE_free(call->trust);
         free(call);
     }
 }
@@ -50,6 +52,8 @@ struct notify_call *notify_send(const struct notify_options *options,
     }
     call->done = done;
     call->ctx = ctx;
+    call->trust = options->trust;
+    (void)X509_STORE_up_ref(call->trust);
     (void)snprintf(call->nf, sizeof call->nf, "%s", message->nf);
     (void)snprintf(callback, sizeof callback, "3gpp-Sbi-Callback: %s", message->callback);
     call->httpc = httpc_new(&(struct httpc_options){.loop = options->loop,

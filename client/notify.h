@@ -12,8 +12,8 @@
 
 struct notify_options {
     struct loop *loop;
-    X509_STORE *trust;         /* anchors of NF certificates; borrowed for the life */
-    X509_CHAIN *chain;         /* own certificate; likewise */
+    X509_STORE *trust;         /* anchors of NF certificates; another one may take its place */
+    X509_CHAIN *chain;         /* own certificate; borrowed for the life */
     EVP_PKEY *key;             /* likewise */
     const struct clock *clock; /* likewise */
 };

@@ -21,7 +21,7 @@ static const struct config_key keys[] = {
     {.path = "directory", .type = CONFIG_TEXT, .option = "--directory", .argument = "URL", .help = "The ACME server's directory; required."},
     {.path = "ca_file", .type = CONFIG_TEXT, .option = "--ca-file", .argument = "PEM", .help = "Trust anchors of the ACME server's TLS certificate; required."},
     {.path = "nf_trust", .type = CONFIG_TEXTS, .option = "--nf-trust", .argument = "PEM", .help = "Trust anchors of NF certificates (bootstrap and operator); required."},
-    {.path = "nf_crl", .type = CONFIG_TEXTS, .option = "--nf-crl", .argument = "FILE", .help = "Certificate revocation lists about NF certificates, PEM or DER; read again when a file changes and on SIGHUP."},
+    {.path = "nf_crl", .type = CONFIG_TEXTS, .option = "--nf-crl", .argument = "FILE", .help = "Certificate revocation lists about NF certificates, PEM or DER, 1 MiB each at most; read again when a file changes and on SIGHUP."},
     {.path = "state", .type = CONFIG_TEXT, .fallback = "./nfacme-client.state", .option = "--state", .argument = "DIR", .help = "Where its keys and its database live; made when missing."},
     {.path = "listen", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14443", .option = "--listen", .argument = "ADDR:PORT", .help = "The NF-facing API over mutual TLS; port 0 picks a free one."},
     {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15001", .option = "--admin", .argument = "ADDR:PORT", .help = "Health, metrics and the operators' calls over plain HTTP; list, show, retry and withdraw ask there."},

@@ -5,6 +5,7 @@
 #include "common/file.h"
 #include "common/guard.h"
 #include "common/x509.h"
+#include "common/x509_crl.h"
 
 #define CHAIN_MAX 16
 #define CHAIN_OCTETS_MAX FILE_BYTES_MAX
@@ -167,11 +168,10 @@ X509_STORE *x509_trust(X509_CHAIN *anchors, struct err *err) {
     return TAKE(store);
 }
 
-/* How far revocation lists go: an issuer without one is let pass, an old one still counts. */
 static int on_fault(int ok, X509_STORE_CTX *ctx) {
     const int code = X509_STORE_CTX_get_error(ctx);
 
-    if (ok == 1 || code == X509_V_ERR_UNABLE_TO_GET_CRL || code == X509_V_ERR_CRL_HAS_EXPIRED) {
+    if (ok == 1 || x509_crl_lets_pass(code)) {
         return 1;
     }
     return GUARD(guard_of_fault(code, X509_STORE_CTX_get_error_depth(ctx)), false) ? 1 : 0;

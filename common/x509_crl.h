@@ -17,3 +17,6 @@ MUST_CHECK bool x509_crl_read_file(const char *path, struct buf *out, struct err
  * still counts; one with a wrong signature makes every certificate of its issuer refused.
  */
 MUST_CHECK bool x509_crl_trust(X509_STORE *store, const char *pem, struct err *err);
+/* For verification callbacks: what X509_verify_cert found (X509_V_ERR_…) is let pass by the above.
+ */
+bool x509_crl_lets_pass(int code);

@@ -208,10 +208,10 @@ forge_all() {
 
 # ---- the attacks: each prints the status it got ----
 
-# raw FILE TEXT: a request with its line ends.
-raw() { printf '%s' "$2" | sed 's/$/\r/' >"$work/$1.raw"; }
+# raw FILE TEXT.: a request with its line ends, ended by a dot that is not sent.
+raw() { printf '%s' "${2%.}" | sed 's/$/\r/' >"$work/$1.raw"; }
 get() { printf 'GET /nacme-enrolment/v1/enrolments/%s HTTP/1.1\nHost: %s\n\n' "$1" "$address"; printf .; }
-raw_get() { local text; text=$(get "$1"); raw "$2" "${text%.}"; }
+raw_get() { raw "$2" "$(get "$1")"; }
 # as NAME OPTION...: the tool with an NF's certificate.
 as() { "$attacker" --to "$address" --cert "$v/$1/nf.pem" --key "$v/$1/nf.key" "${@:2}"; }
 # with NAME OPTION...: with a forged one.
@@ -266,11 +266,11 @@ host_twice() {
   raw twice "$(printf 'GET /nacme-enrolment/v1/enrolments/%s HTTP/1.1\nHost: %s\nHost: evil.example\n\n.' "${id[b]}" "$address")"
   as b "$work/twice.raw"
 }
-smuggle() { # smuggle HEADERS BODY: a request for the victim's certificate hidden in one's own
+smuggle() { # smuggle HEADERS BODY: another request in the body
   raw smuggle "$(printf 'GET /nacme-enrolment/v1/enrolments/%s HTTP/1.1\nHost: %s\n%b\n\n%b.' "${id[b]}" "$address" "$1" "$2")"
   as b "$work/smuggle.raw"
 }
-two_lengths() { smuggle 'Content-Length: 0\nContent-Length: 38' 'GET /nacme-enrolment/v1/x HTTP/1.1\n\n'; }
+two_lengths() { smuggle 'Content-Length: 0\nContent-Length: 47' 'GET /nacme-enrolment/v1/x HTTP/1.1\nHost: a\n\n'; }
 length_chunks() { smuggle 'Content-Length: 4\nTransfer-Encoding: chunked' '0\n\n'; }
 forged() { raw_get "${id[v-issued]}" get; with "$1" "${@:2}" "$work/get.raw"; }
 alpn() { raw_get "${id[b]}" get; as b --alpn acme-tls/1 "$work/get.raw"; }
@@ -494,7 +494,7 @@ for i in "${!rows[@]}"; do
   seen=$($how)
   succeeds[i]=$seen
   [ "$seen" = "$off" ] || { wrong=$((wrong + 1)); echo "$text: with $check off saw $seen, wanted $off: $(tail -n 1 "$log" | cut -c1-300)"; }
-  bed_stop client || fail "the client with $check off ended badly"
+  bed_stop client || fail "the client with $check off ended badly: $?"
 done
 
 printf '%3s  %-52s %-20s %-8s %-7s %s\n' no attack check refused logged 'without it'
