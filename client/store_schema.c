@@ -55,6 +55,10 @@ static const char *const steps[] = {
     " PRIMARY KEY(kind, name, value)) WITHOUT ROWID;",
 
     "ALTER TABLE account ADD COLUMN made INTEGER NOT NULL DEFAULT 0;",
+
+    /* those to go on with at start, without a look at the others */
+    "CREATE INDEX progress_live ON progress(row)"
+    " WHERE state NOT IN ('ISSUED','FAILED','WITHDRAWN');",
 };
 
 #define VERSION ((int)COUNT(steps))

@@ -47,7 +47,8 @@ static const char *const texts[] = {
     [SQL_FIND]        = SQL_COLUMNS "WHERE e.row=?",
     [SQL_FIND_KEY]    = SQL_COLUMNS "WHERE e.nf=? AND e.idempotency=? AND"
                         " p.state<>'WITHDRAWN' ORDER BY e.row DESC LIMIT 1",
-    [SQL_LIVE]        = SQL_COLUMNS "WHERE p.state NOT IN ('ISSUED','FAILED','WITHDRAWN')",
+    [SQL_LIVE]        = SQL_COLUMNS "WHERE e.row IN (SELECT row FROM progress INDEXED BY progress_live"
+                        " WHERE state NOT IN ('ISSUED','FAILED','WITHDRAWN'))",
     [SQL_ACCOUNT]     = "SELECT name, directory, sealed, thumbprint, url, next_sealed, made"
                         " FROM account"
                         " WHERE name=? AND directory=?",
