@@ -287,6 +287,11 @@ struct api *api_start(const struct api_options *options, struct err *err) {
     return api->httpd == NULL ? NULL : TAKE(api);
 }
 
+bool api_reload(struct api *api, const char *cert_pem, const char *key_pem,
+                const char *nf_trust_pem, const char *nf_crl_pem, struct err *err) {
+    return httpd_reload(api->httpd, cert_pem, key_pem, nf_trust_pem, nf_crl_pem, err);
+}
+
 void api_stop(struct api *api) {
     if (api != NULL) {
         httpd_stop(api->httpd);

@@ -36,6 +36,9 @@ struct api_options {
     double tenant_rate, tenant_burst; /* of one NF; 0 = no limit */
 };
 struct api *api_start(const struct api_options *options, struct err *err);
+/* Other certificates from the next connection on; nothing is changed when it fails. */
+MUST_CHECK bool api_reload(struct api *api, const char *cert_pem, const char *key_pem,
+                           const char *nf_trust_pem, const char *nf_crl_pem, struct err *err);
 /* Everything still held gets 503; after the engine's loop has stopped. */
 void api_stop(struct api *api);
 AUTO_DEFINE(struct api, api_stop)

@@ -8,19 +8,21 @@
 #include "client/admin.h"
 #include "client/credentials.h"
 #include "client/engine.h"
+#include "client/housekeeper.h"
 #include "client/jobs.h"
 #include "client/nf_crl.h"
+#include "client/reload.h"
 #include "client/schedule.h"
 #include "client/solver_dns01.h"
 #include "client/solver_tkauth01.h"
 #include "client/solvers.h"
+#include "client/state.h"
 #include "client/vault.h"
 #include "common/file.h"
 #include "common/run.h"
 #include "common/x509.h"
 #include "common/x509_crl.h"
 
-#define PATH_SIZE 1024
 #define ADDRESS_SIZE 80
 
 struct client {
@@ -37,7 +39,11 @@ struct client {
     struct jobs *jobs;
     struct engine *engine;
     struct notify_options notify;
+    struct schedule_policy policy;
     struct schedule *schedule;
+    struct housekeeper *housekeeper;
+    char *nf_trust_pem;    /* as read last */
+    struct config *latest; /* as read by the last SIGHUP; or NULL */
     struct nf_crl *nf_crl;
     struct api *api;
     struct admin *admin;
@@ -48,18 +54,11 @@ struct client {
 /* What lives under the state directory. */
 static bool open_state(struct client *client, struct err *err) {
     const struct options *options = client->options;
-    char path[PATH_SIZE];
 
-    if (!file_folder(options->state_dir, err)
-        || !credentials_read(options->tls_cert, options->tls_key, options->state_dir,
-                             options->nf_trust_pem, &options->clock, &client->credentials, err)) {
-        return false;
-    }
-    (void)snprintf(path, sizeof path, "%s/vault.key", options->state_dir);
-    client->vault = vault_open(path, err);
-    (void)snprintf(path, sizeof path, "%s/client.db", options->state_dir);
-    client->store = client->vault == NULL ? NULL : store_open(path, client->loop, err);
-    return client->store != NULL;
+    return file_folder(options->state_dir, err)
+           && credentials_read(options->tls_cert, options->tls_key, options->state_dir,
+                               options->nf_trust_pem, &options->clock, &client->credentials, err)
+           && state_open(options, client->loop, &client->vault, &client->store, err);
 }
 
 static X509_STORE *trust_of(const char *path, struct err *err) {
@@ -152,7 +151,7 @@ static bool open_engine(struct client *client, struct err *err) {
         .solvers = &client->solvers,
         .clock = &options->clock,
         .trace = client->trace,
-        .renewal = &options->renewal,
+        .renewal = &client->policy,
         .directory_url = options->directory,
         .account_model = options->account_model,
         .eab = options->eab,
@@ -169,7 +168,7 @@ static bool open_engine(struct client *client, struct err *err) {
 
 /* Whom notifications go to; those under way keep the old store. */
 static bool nf_trust_make(struct client *client, const char *crl_pem, struct err *err) {
-    const char *pem = client->options->nf_trust_pem;
+    const char *pem = client->nf_trust_pem;
     AUTO(chain_free) X509_CHAIN *anchors = x509_chain_read(pem, strlen(pem), err);
     AUTO(X509_STORE_free) X509_STORE *trust = anchors == NULL ? NULL : x509_trust(anchors, err);
 
@@ -204,13 +203,26 @@ static bool open_schedule(struct client *client, struct err *err) {
                                                                .store = client->store,
                                                                .upstream = client->upstream,
                                                                .clock = &options->clock,
-                                                               .policy = &options->renewal,
+                                                               .policy = &client->policy,
                                                                .notify = &client->notify},
                                     err);
     if (client->schedule != NULL) {
         schedule_start(client->schedule);
     }
     return client->schedule != NULL;
+}
+
+static bool open_housekeeper(struct client *client, struct err *err) {
+    client->housekeeper =
+        housekeeper_new(&(struct housekeeper_options){.loop = client->loop,
+                                                      .store = client->store,
+                                                      .clock = &client->options->clock,
+                                                      .keep_us = client->options->keep_us},
+                        err);
+    if (client->housekeeper != NULL) {
+        housekeeper_start(client->housekeeper);
+    }
+    return client->housekeeper != NULL;
 }
 
 static void begin(void *ctx) { upstream_refresh(ctx); }
@@ -265,11 +277,17 @@ struct client *client_start(const struct options *options, struct err *err) {
         return NULL;
     }
     client->options = options;
+    client->policy = options->renewal;
+    client->nf_trust_pem = strdup(options->nf_trust_pem);
+    if (client->nf_trust_pem == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
     client->trace = trace_open("client", options->trace, options->events, err);
     client->loop = client->trace == NULL ? NULL : loop_new(err);
     if (client->loop == NULL || !open_state(client, err) || !open_upstream(client, err)
         || !open_solvers(client, err) || !open_jobs(client, err) || !open_engine(client, err)
-        || !open_schedule(client, err) || !start(client, err)) {
+        || !open_schedule(client, err) || !open_housekeeper(client, err) || !start(client, err)) {
         return NULL;
     }
     return TAKE(client);
@@ -293,6 +311,7 @@ void client_stop(struct client *client) {
     engine_free(client->engine);
     jobs_free(client->jobs);
     schedule_free(client->schedule);
+    housekeeper_free(client->housekeeper);
     solver_tkauth01_free(client->solvers.tkauth01);
     solvers_close(&client->solvers);
     upstream_free(client->upstream);
@@ -305,7 +324,48 @@ void client_stop(struct client *client) {
     loop_free(client->loop);
     trace_close(client->trace);
     credentials_done(&client->credentials);
+    config_free(client->latest);
+    free(client->nf_trust_pem);
     free(client);
+}
+
+static bool reload(struct client *client, struct options *fresh, struct err *err) {
+    const struct reload_rooms rooms = {.loop = client->loop,
+                                       .api = client->api,
+                                       .nf_crl = client->nf_crl,
+                                       .acme = client->acme,
+                                       .oam = client->oam,
+                                       .notify = &client->notify,
+                                       .engine = client->engine,
+                                       .housekeeper = client->housekeeper,
+                                       .policy = &client->policy,
+                                       .credentials = &client->credentials,
+                                       .acme_trust = &client->acme_trust,
+                                       .oam_trust = &client->oam_trust,
+                                       .nf_trust = &client->nf_trust,
+                                       .nf_trust_pem = &client->nf_trust_pem};
+
+    if (!reload_begin(&rooms, fresh, err)) {
+        return false;
+    }
+    reload_compare(client->latest == NULL ? client->options->config : client->latest,
+                   fresh->config);
+    config_free(client->latest);
+    client->latest = TAKE(fresh->config);
+    return true;
+}
+
+void client_reload(struct client *client, int argc, char **argv) {
+    AUTO(options_done) struct options fresh = {0};
+    struct config *config = NULL;
+    struct err err = {0};
+
+    if (config_start(&options_program, argc, argv, &config) != CONFIG_RUN) {
+        (void)err_set(&err, ERR_CONFIG, "the configuration is wrong: see standard error");
+    } else if (options_read(config, &fresh, &err) && reload(client, &fresh, &err)) {
+        return;
+    }
+    reload_refused(&err);
 }
 
 /* "ADDR:PORT" with the port that was really taken. */
@@ -315,8 +375,6 @@ static void address(const char *listen, unsigned port, char out[ADDRESS_SIZE]) {
 
     (void)snprintf(out, ADDRESS_SIZE, "%.*s:%u", host, listen, port);
 }
-
-void client_reread(struct client *client) { nf_crl_reread(client->nf_crl); }
 
 void client_ready(const struct client *client) {
     char api[ADDRESS_SIZE], admin[ADDRESS_SIZE];

@@ -12,9 +12,11 @@ struct client *client_start(const struct options *options, struct err *err);
 void client_stop(struct client *client);
 AUTO_DEFINE(struct client, client_stop)
 
+/* SIGHUP: read the configuration and the files it names again (reload.h); what is wrong is told in
+ * the log, and then nothing changes. */
+void client_reload(struct client *client, int argc, char **argv);
+
 /* Print the ready line. */
-/* What may change while it runs, on SIGHUP; from the main thread. */
-void client_reread(struct client *client);
 void client_ready(const struct client *client);
 unsigned client_api_port(const struct client *client);
 unsigned client_admin_port(const struct client *client);

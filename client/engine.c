@@ -376,6 +376,11 @@ void engine_take(struct engine *engine, struct call *call) {
     loop_post(engine->options.loop, take, call);
 }
 
+void engine_tune(struct engine *engine, uint64_t account_key_life_us, unsigned live_max) {
+    engine->options.account_key_life_us = account_key_life_us;
+    engine->options.live_max = live_max;
+}
+
 static void stop_one(void *ctx, void *value) { engine_settle_all(value, ctx); }
 
 void engine_stop(void *ctx) {

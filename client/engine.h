@@ -55,6 +55,9 @@ MUST_CHECK bool engine_resume(struct engine *engine, struct err *err);
 /* Hand over a deferred call; from any thread. */
 void engine_take(struct engine *engine, struct call *call);
 
+/* On the loop's thread: other limits from now on. */
+void engine_tune(struct engine *engine, uint64_t account_key_life_us, unsigned live_max);
+
 /* On the loop's thread: where a live enrolment is, and what it waits for; false: it is not live. */
 bool engine_glance(struct engine *engine, const char *id, enum enrolment_state *ret_state,
                    char waits_for[ENROLMENT_WAITS_SIZE]);

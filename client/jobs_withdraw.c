@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/crash_point.h"
+#include "client/history.h"
 #include "client/jobs_inner.h"
 
 struct withdrawal {
@@ -104,12 +105,13 @@ static bool crash_before(const struct withdrawal *withdrawal) {
 /* On the writer's thread. */
 static bool work(struct store_sql *sql, void *ctx, struct err *err) {
     static const char withdrawn[] =
-        "UPDATE progress SET state='WITHDRAWN', history=? WHERE row=? AND state=?";
+        "UPDATE progress SET state='WITHDRAWN', history=?, ended=? WHERE row=? AND state=?";
     static const char unscheduled[] = "DELETE FROM renewal WHERE row=?";
     static const char unasserted[] = "UPDATE enrolment SET cca=NULL WHERE row=?";
     struct withdrawal *withdrawal = ctx;
     const struct store_value row = STORE_INT(withdrawal->enrolment);
-    const struct store_value values[] = {STORE_TEXT(withdrawal->history), row,
+    const struct store_value values[] = {STORE_TEXT(withdrawal->history),
+                                         STORE_INT(history_last_us(withdrawal->history)), row,
                                          STORE_TEXT(enrolment_state_name(withdrawal->from))};
     bool in_use = withdrawal->account_kept;
 

@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
     }
     client_ready(client);
     while (run_signals_wait() == SIGHUP) {
-        client_reread(client);
+        client_reload(client, argc, argv);
     }
     return RUN_OK;
 }

@@ -14,7 +14,9 @@
 
 struct notify_call {
     struct httpc *httpc; /* of this call alone: it is bound to the NF's id */
-    X509_STORE *trust;
+    X509_STORE *trust;   /* held for it: the client may get others meanwhile */
+    X509_CHAIN *chain;
+    EVP_PKEY *key;
     char nf[37];
     notify_done *done;
     void *ctx;
@@ -24,6 +26,8 @@ void notify_cancel(struct notify_call *call) {
     if (call != NULL) {
         httpc_free(call->httpc);
         X509_STORE_free(call->trust);
+        chain_free(call->chain);
+        EVP_PKEY_free(call->key);
         free(call);
     }
 }
@@ -39,6 +43,17 @@ static void answered(void *ctx, const struct httpc_answer *answer, const struct 
     notify_cancel(call);
 }
 
+static bool hold(struct notify_call *call, const struct notify_options *options) {
+    if (X509_STORE_up_ref(options->trust) == 1) {
+        call->trust = options->trust;
+    }
+    call->chain = options->chain == NULL ? NULL : X509_chain_up_ref(options->chain);
+    if (options->key != NULL && EVP_PKEY_up_ref(options->key) == 1) {
+        call->key = options->key;
+    }
+    return call->trust != NULL && (call->chain != NULL) == (options->chain != NULL);
+}
+
 struct notify_call *notify_send(const struct notify_options *options,
                                 const struct notify_message *message, notify_done *done, void *ctx,
                                 struct err *err) {
@@ -52,14 +67,17 @@ struct notify_call *notify_send(const struct notify_options *options,
     }
     call->done = done;
     call->ctx = ctx;
-    call->trust = options->trust;
-    (void)X509_STORE_up_ref(call->trust);
     (void)snprintf(call->nf, sizeof call->nf, "%s", message->nf);
     (void)snprintf(callback, sizeof callback, "3gpp-Sbi-Callback: %s", message->callback);
+    if (!hold(call, options)) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory");
+        notify_cancel(call);
+        return NULL;
+    }
     call->httpc = httpc_new(&(struct httpc_options){.loop = options->loop,
-                                                    .trust = options->trust,
-                                                    .chain = options->chain,
-                                                    .key = options->key,
+                                                    .trust = call->trust,
+                                                    .chain = call->chain,
+                                                    .key = call->key,
                                                     .connections_max = 1,
                                                     .peer_uuid = call->nf,
                                                     .clock = options->clock,

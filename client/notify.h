@@ -12,8 +12,8 @@
 
 struct notify_options {
     struct loop *loop;
-    X509_STORE *trust;         /* anchors of NF certificates; another one may take its place */
-    X509_CHAIN *chain;         /* own certificate; borrowed for the life */
+    X509_STORE *trust;         /* anchors of NF certificates; borrowed, and held by each call */
+    X509_CHAIN *chain;         /* own certificate; likewise */
     EVP_PKEY *key;             /* likewise */
     const struct clock *clock; /* likewise */
 };

@@ -23,6 +23,7 @@ static const struct config_key keys[] = {
     {.path = "nf_trust", .type = CONFIG_TEXTS, .option = "--nf-trust", .argument = "PEM", .help = "Trust anchors of NF certificates (bootstrap and operator); required."},
     {.path = "nf_crl", .type = CONFIG_TEXTS, .option = "--nf-crl", .argument = "FILE", .help = "Certificate revocation lists about NF certificates, PEM or DER, 1 MiB each at most; read again when a file changes and on SIGHUP."},
     {.path = "state", .type = CONFIG_TEXT, .fallback = "./nfacme-client.state", .option = "--state", .argument = "DIR", .help = "Where its keys and its database live; made when missing."},
+    {.path = "vault_key", .type = CONFIG_TEXT, .option = "--vault-key", .argument = "FILE", .help = "Key that seals the account keys at rest, 32 octets, readable by its owner alone; without it the systemd credential vault.key, or vault.key in the state directory, made when missing."},
     {.path = "listen", .type = CONFIG_TEXT, .fallback = "127.0.0.1:14443", .option = "--listen", .argument = "ADDR:PORT", .help = "The NF-facing API over mutual TLS; port 0 picks a free one."},
     {.path = "admin", .type = CONFIG_TEXT, .fallback = "127.0.0.1:15001", .option = "--admin", .argument = "ADDR:PORT", .help = "Health, metrics and the operators' calls over plain HTTP; list, show, retry and withdraw ask there."},
     {.path = "json", .type = CONFIG_BOOL, .fallback = "false", .option = "--json", .help = "list and show: print JSON, one answer a line."},
@@ -58,6 +59,7 @@ static const struct config_key keys[] = {
     {.path = "nf_tokens", .type = CONFIG_BOOL, .fallback = "false", .option = "--nf-tokens", .help = "An NF may bring its authority token itself (PUT authority-token) instead of an assertion for the OAM."},
     {.path = "account_key_life", .type = CONFIG_DURATION, .fallback = "0", .max = 315360000, .option = "--account-key-life", .argument = "D", .help = "An account's key that is older is changed at the account's next order (RFC 8555 7.3.5), where the ACME server offers that; 0: never."},
     {.path = "renewal.poll", .type = CONFIG_DURATION, .fallback = "6h", .min = 1, .max = 86400, .help = "How often the CA is asked for its renewal window when it does not say."},
+    {.path = "keep", .type = CONFIG_DURATION, .fallback = "90d", .max = 315360000, .option = "--keep", .argument = "DURATION", .help = "Enrolments are removed so long after they, or their certificates, have ended; an NF's newest certificate and what is scheduled stay; 0: nothing is removed."},
     {.path = "threads", .type = CONFIG_INT, .fallback = "1", .min = 1, .max = 64, .option = "--threads", .argument = "N", .help = "HTTP threads of the NF-facing API."},
     {.path = "limits", .type = CONFIG_SECTION, .help = "Sizes of what could grow."},
     {.path = "limits.live", .type = CONFIG_INT, .fallback = "100000", .min = 1, .max = 1e7, .help = "Enrolments under way; beyond it NFs get 503."},
@@ -86,6 +88,8 @@ const struct config_program options_program = {
         "on standard output when it serves.  Commands ask the one that runs, at --admin: "
         "`list [STATE] [NF]` its enrolments, newest first; `show ID` one of them with its history; "
         "`retry ID` ends its back-off, or asks once more for what FAILED; `withdraw ID` ends it.  "
+        "`backup FILE` copies the database, also while a client runs; `check` tells, a line each, "
+        "what is wrong with configuration, files, state, ACME server and clock.  "
         "It is a test bed: do not expose it.",
     .keys = keys,
     .positional_max = 3,
@@ -214,6 +218,7 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .directory = config_text(config, "directory"),
         .ca_file = config_text(config, "ca_file"),
         .state_dir = config_text(config, "state"),
+        .vault_key = config_text(config, "vault_key"),
         .listen = config_text(config, "listen"),
         .admin = config_text(config, "admin"),
         .tls_cert = config_text(config, "tls_cert"),
@@ -238,6 +243,7 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .account_model = model_of(config_text(config, "account_model")),
         .nf_tokens = config_bool(config, "nf_tokens"),
         .account_key_life_us = config_duration_us(config, "account_key_life"),
+        .keep_us = config_duration_us(config, "keep"),
         .threads = (unsigned)config_int(config, "threads"),
         .live_max = (unsigned)config_int(config, "limits.live"),
         .held_max = (unsigned)config_int(config, "limits.held"),

@@ -17,6 +17,7 @@ struct options {
     struct config *config; /* owned */
     const char *directory, *ca_file;
     const char *state_dir;
+    const char *vault_key; /* NULL: a systemd credential, or in the state directory */
     const char *listen, *admin;
     const char *tls_cert, *tls_key; /* both or neither */
     unsigned challenges_count;
@@ -39,6 +40,7 @@ struct options {
     double tenant_rate, tenant_burst; /* requests a second, at once, of one NF; 0 = no limit */
     bool nf_tokens;
     uint64_t account_key_life_us;
+    uint64_t keep_us; /* ended enrolments; 0 = for ever */
     unsigned threads, live_max, held_max, connections_max;
 };
 

@@ -50,6 +50,7 @@ static struct metric table[] = {
     COUNT_ROW(STATS_RECORDS,     METRIC_COUNTER, "commit_records_total", "Changes in them."),
     COUNT_ROW(STATS_JOBS,        METRIC_GAUGE,   "jobs", "Revocations and deactivations not done yet."),
     COUNT_ROW(STATS_RESUMED,     METRIC_COUNTER, "resumed_total", "Enrolments resumed at start."),
+    COUNT_ROW(STATS_REMOVED,     METRIC_COUNTER, "removed_total", "Ended enrolments removed by housekeeping."),
 };
 
 static const char *const op_names[] = {

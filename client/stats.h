@@ -35,6 +35,7 @@ enum stats_count {
     STATS_RECORDS,  /* likewise */
     STATS_JOBS,     /* gauge: revocations, deactivations not done yet */
     STATS_RESUMED,  /* enrolments taken up again at start */
+    STATS_REMOVED,  /* ended enrolments, by the housekeeper */
     STATS_COUNT__COUNT
 };
 

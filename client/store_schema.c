@@ -2,6 +2,7 @@
  * in an NF's life: a transition rewrites one small row.  Ids carry their row number, so no index on
  * them is kept up.
  *
+ * progress.ended  when it ended, ISSUED: when its certificate does; the housekeeper's index
  * renewal      what is due when: one row for each certificate that may be renewed
  * job          requests to the ACME server that belong to no enrolment's states (revocation,
  *              deactivation, rollover), kept until they are done
@@ -59,6 +60,12 @@ static const char *const steps[] = {
     /* those to go on with at start, without a look at the others */
     "CREATE INDEX progress_live ON progress(row)"
     " WHERE state NOT IN ('ISSUED','FAILED','WITHDRAWN');",
+
+    "ALTER TABLE progress ADD COLUMN ended INTEGER;"
+    "UPDATE progress SET ended=coalesce((SELECT not_after FROM certificate c WHERE c.row="
+    " progress.row AND progress.state='ISSUED'), t8, t6, t5, t4, t3, t2, t1, 1)"
+    " WHERE state IN ('ISSUED','FAILED','WITHDRAWN');"
+    "CREATE INDEX progress_ended ON progress(ended) WHERE ended IS NOT NULL;",
 };
 
 #define VERSION ((int)COUNT(steps))
@@ -93,6 +100,15 @@ static bool step(sqlite3 *db, int number, struct err *err) {
     (void)failed(db, err);
     (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return false;
+}
+
+bool store_schema_same(sqlite3 *db, struct err *err) {
+    int version = 0;
+
+    return version_of(db, &version, err)
+           && (version == VERSION
+               || err_set(err, ERR_STORE, "the store is of version %d, this program's of %d",
+                          version, VERSION));
 }
 
 bool store_schema_apply(sqlite3 *db, struct err *err) {

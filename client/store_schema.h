@@ -8,3 +8,5 @@
 /* Bring a database of any earlier version to this one.  ERR_STORE, also when it is of a later one.
  */
 MUST_CHECK bool store_schema_apply(sqlite3 *db, struct err *err);
+/* Is it of this very version?  Else ERR_STORE. */
+MUST_CHECK bool store_schema_same(sqlite3 *db, struct err *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/history.h"
 #include "client/store_schema.h"
 #include "client/store_sql_inner.h"
 
@@ -35,7 +36,7 @@ static const char *const texts[] = {
     [SQL_INSERT_PROGRESS] = "INSERT INTO progress(row, state, t1, t2, history) VALUES(?,?,?,?,?)",
     [SQL_MOVE]        = "UPDATE progress SET state=?1, reason_kind=?2, reason=?3, order_url=?4,"
                         " finalize_url=?5, expires=?6, csr=?7, t1=?8, t2=?9, t3=?10, t4=?11,"
-                        " t5=?12, t6=?13, t8=?14, problem=?17, history=?18"
+                        " t5=?12, t6=?13, t8=?14, problem=?17, history=?18, ended=?19"
                         " WHERE row=?15 AND state=?16",
     [SQL_CHAIN]       = "INSERT OR REPLACE INTO certificate(row, chain, not_before, not_after)"
                         " VALUES(?,?,?,?)",
@@ -249,6 +250,12 @@ static bool sql_token(struct store_sql *sql, const struct enrolment *enrolment, 
     return sql_run(sql, SQL_TOKEN, err);
 }
 
+static uint64_t ended_us(const struct enrolment *enrolment) {
+    return enrolment->state == ENROLMENT_ISSUED && enrolment->not_after_us != 0
+               ? enrolment->not_after_us
+               : history_last_us(enrolment->history);
+}
+
 bool store_sql_move(struct store_sql *sql, const struct enrolment *enrolment,
                     enum enrolment_state from, struct err *err) {
     static const unsigned instants[] = {1, 2, 3, 4, 5, 6, 8};
@@ -269,6 +276,9 @@ bool store_sql_move(struct store_sql *sql, const struct enrolment *enrolment,
     bind_text(statement, 16, enrolment_state_name(from));
     bind_text(statement, 17, enrolment->problem);
     bind_text(statement, 18, enrolment->history);
+    if (!enrolment_live(enrolment->state)) {
+        bind_instant(statement, 19, ended_us(enrolment));
+    }
     if (!sql_run(sql, SQL_MOVE, err)) {
         return false;
     }

@@ -26,11 +26,11 @@ struct vault {
     EVP_CIPHER *cipher; /* fetched once */
 };
 
-static bool vault_key_load(struct vault *vault, const char *path, struct err *err) {
+static bool vault_key_load(struct vault *vault, const char *path, bool guarded, struct err *err) {
     struct stat status;
     size_t len = 0;
 
-    if (stat(path, &status) != 0 || (status.st_mode & 077) != 0) {
+    if (guarded && stat(path, &status) == 0 && (status.st_mode & 077) != 0) {
         return err_set(err, ERR_CONFIG, "%s: a key file must be readable by its owner alone", path);
     }
     char *text = file_read(path, &len, err);
@@ -48,13 +48,13 @@ static bool vault_key_load(struct vault *vault, const char *path, struct err *er
 
 static bool vault_key_ready(struct vault *vault, const char *path, struct err *err) {
     if (access(path, F_OK) == 0) {
-        return vault_key_load(vault, path, err);
+        return vault_key_load(vault, path, true, err);
     }
     rng_secret(vault->key, VAULT_KEY_LEN);
     return file_write(path, 0600, vault->key, VAULT_KEY_LEN, err);
 }
 
-struct vault *vault_open(const char *path, struct err *err) {
+static struct vault *vault_new(struct err *err) {
     AUTO(vault_close) struct vault *vault = calloc(1, sizeof *vault);
 
     if (vault == NULL) {
@@ -66,7 +66,19 @@ struct vault *vault_open(const char *path, struct err *err) {
         (void)err_set(err, ERR_SERVER_INTERNAL, "AES-256-GCM is not available");
         return NULL;
     }
-    return vault_key_ready(vault, path, err) ? TAKE(vault) : NULL;
+    return TAKE(vault);
+}
+
+struct vault *vault_open(const char *path, struct err *err) {
+    AUTO(vault_close) struct vault *vault = vault_new(err);
+
+    return vault != NULL && vault_key_ready(vault, path, err) ? TAKE(vault) : NULL;
+}
+
+struct vault *vault_open_file(const char *path, bool guarded, struct err *err) {
+    AUTO(vault_close) struct vault *vault = vault_new(err);
+
+    return vault != NULL && vault_key_load(vault, path, guarded, err) ? TAKE(vault) : NULL;
 }
 
 void vault_close(struct vault *vault) {

@@ -11,6 +11,8 @@ struct vault;
 /* The master key is read from path, or made there (mode 0600) when the file is absent.
  * ERR_CONFIG: unreadable, readable by others, or not a key file.  Caller owns. */
 struct vault *vault_open(const char *path, struct err *err);
+/* The same of a key that must be there.  guarded: others than its owner may not read it. */
+struct vault *vault_open_file(const char *path, bool guarded, struct err *err);
 void vault_close(struct vault *vault); /* cleanses the master key */
 AUTO_DEFINE(struct vault, vault_close)
 

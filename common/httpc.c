@@ -263,6 +263,12 @@ struct httpc *httpc_new(const struct httpc_options *options, struct err *err) {
     return NULL;
 }
 
+void httpc_identify(struct httpc *httpc, X509_STORE *trust, X509_CHAIN *chain, EVP_PKEY *key) {
+    httpc->shape.tls.trust = trust;
+    httpc->shape.tls.chain = chain;
+    httpc->shape.tls.key = key;
+}
+
 static void httpc_destroy(struct httpc *httpc) {
     for (unsigned i = 0; i < httpc->spares; i++) {
         curl_easy_cleanup(httpc->spare[i]);

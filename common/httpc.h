@@ -28,6 +28,9 @@ struct httpc_options {
     const struct clock *clock; /* at which certificates must be valid; borrowed; NULL: real */
 };
 struct httpc *httpc_new(const struct httpc_options *options, struct err *err);
+/* Other trust, chain and key for the connections to come, which keep what they need of them; those
+ * there are, and TLS sessions that are resumed, stay.  On the loop's thread, or before it runs. */
+void httpc_identify(struct httpc *httpc, X509_STORE *trust, X509_CHAIN *chain, EVP_PKEY *key);
 /* Cancels what is under way without calling back. */
 void httpc_free(struct httpc *httpc);
 AUTO_DEFINE(struct httpc, httpc_free)

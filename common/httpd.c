@@ -459,6 +459,12 @@ bool httpd_crls(struct httpd *httpd, const char *client_crl_pem, struct err *err
     return tls_listener_crls(httpd->tls, client_crl_pem, err);
 }
 
+bool httpd_reload(struct httpd *httpd, const char *cert_pem, const char *key_pem,
+                  const char *client_trust_pem, const char *client_crl_pem, struct err *err) {
+    return tls_listener_reload(httpd->tls, cert_pem, key_pem, client_trust_pem, client_crl_pem,
+                               err);
+}
+
 unsigned httpd_port(const struct httpd *httpd) { return httpd->port; }
 
 unsigned httpd_connections(const struct httpd *httpd) {

@@ -55,6 +55,10 @@ AUTO_DEFINE(struct httpd, httpd_stop)
 /* Other revocation lists from now on, for those connected too; of a listener that verifies client
  * certificates, from any thread. */
 MUST_CHECK bool httpd_crls(struct httpd *httpd, const char *client_crl_pem, struct err *err);
+/* tls_listener_reload, of a TLS listener. */
+MUST_CHECK bool httpd_reload(struct httpd *httpd, const char *cert_pem, const char *key_pem,
+                             const char *client_trust_pem, const char *client_crl_pem,
+                             struct err *err);
 unsigned httpd_port(const struct httpd *httpd);
 unsigned httpd_connections(const struct httpd *httpd);
 unsigned httpd_deferred(const struct httpd *httpd);

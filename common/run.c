@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -69,6 +70,13 @@ static void notify(const char *state) {
     (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
     (void)close(fd);
+}
+
+bool run_credential(const char *name, char *path, size_t size) {
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+
+    return folder != NULL && folder[0] == '/'
+           && (size_t)snprintf(path, size, "%s/%s", folder, name) < size && access(path, F_OK) == 0;
 }
 
 void run_ready(const char *fmt, ...) {

@@ -1,6 +1,8 @@
 /* What every daemon's main does: signals as an event, the ready line, file limits. */
 #pragma once
 
+#include <stddef.h>
+
 #include "common/err.h"
 
 /* First in main: block SIGTERM, SIGINT and SIGHUP in every thread made later, ignore SIGPIPE, and
@@ -10,6 +12,8 @@ void run_signals_block(void);
 int run_signals_wait(void);
 /* Print the one ready line on stdout and flush it; then tell systemd (NOTIFY_SOCKET). */
 __attribute__((format(printf, 1, 2))) void run_ready(const char *fmt, ...);
+/* Path of a credential systemd hands over ($CREDENTIALS_DIRECTORY/name); false: there is none. */
+bool run_credential(const char *name, char *path, size_t size);
 /* Raise the soft RLIMIT_NOFILE to the hard one; returns it. */
 unsigned run_files_max(void);
 /* Print "program: detail" on stderr. */

@@ -29,32 +29,88 @@ const char *const tls_cipher_suites =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 struct tls_listener {
-    struct tls_credentials *credentials;
     gnutls_datum_t ticket_key;
-    bool asks; /* for client certificates */
+    bool asks;                /* for client certificates */
+    pthread_mutex_t changing; /* one change at a time */
+    X509_CHAIN *anchors;      /* under it */
     pthread_mutex_t lock;
-    X509_STORE *trust; /* under the lock; NULL: no client certificates */
-    X509_CHAIN *anchors;
-    atomic_uint trusted; /* counts the changes of trust, from 1 */
+    struct tls_credentials *credentials; /* under the lock, as is trust; for new connections */
+    X509_STORE *trust;                   /* NULL: no client certificates */
+    atomic_uint trusted;                 /* counts the changes of trust, from 1 */
     const struct clock *clock;
     struct clock real;
     atomic_uint_fast64_t refused;
 };
 
-bool tls_listener_crls(struct tls_listener *listener, const char *client_crl_pem, struct err *err) {
-    X509_STORE *trust = x509_trust(listener->anchors, err);
+static X509_STORE *trust_new(X509_CHAIN *anchors, const char *client_crl_pem, struct err *err) {
+    AUTO(X509_STORE_free) X509_STORE *trust = x509_trust(anchors, err);
 
-    if (trust == NULL || (client_crl_pem != NULL && !x509_crl_trust(trust, client_crl_pem, err))) {
-        X509_STORE_free(trust);
+    return trust == NULL || (client_crl_pem != NULL && !x509_crl_trust(trust, client_crl_pem, err))
+               ? NULL
+               : TAKE(trust);
+}
+
+/* Both moved in; NULL: as it was. */
+static void put(struct tls_listener *listener, struct tls_credentials *credentials,
+                X509_STORE *trust) {
+    struct tls_credentials *old_credentials = NULL;
+    X509_STORE *old_trust = NULL;
+
+    (void)pthread_mutex_lock(&listener->lock);
+    if (credentials != NULL) {
+        old_credentials = listener->credentials;
+        listener->credentials = credentials;
+    }
+    if (trust != NULL) {
+        old_trust = listener->trust;
+        listener->trust = trust;
+        atomic_fetch_add(&listener->trusted, 1);
+    }
+    (void)pthread_mutex_unlock(&listener->lock);
+    tls_credentials_free(old_credentials);
+    X509_STORE_free(old_trust);
+}
+
+bool tls_listener_crls(struct tls_listener *listener, const char *client_crl_pem, struct err *err) {
+    (void)pthread_mutex_lock(&listener->changing);
+    X509_STORE *trust = trust_new(listener->anchors, client_crl_pem, err);
+    put(listener, NULL, trust);
+    (void)pthread_mutex_unlock(&listener->changing);
+    return trust != NULL;
+}
+
+bool tls_listener_reload(struct tls_listener *listener, const char *cert_pem, const char *key_pem,
+                         const char *client_trust_pem, const char *client_crl_pem,
+                         struct err *err) {
+    AUTO(tls_credentials_free)
+    struct tls_credentials *credentials = tls_credentials_new(cert_pem, key_pem, err);
+    AUTO(X509_STORE_free) X509_STORE *trust = NULL;
+    X509_CHAIN *anchors = NULL;
+
+    if (credentials == NULL) {
         return false;
     }
-    (void)pthread_mutex_lock(&listener->lock);
-    X509_STORE *old = listener->trust;
-    listener->trust = trust;
-    atomic_fetch_add(&listener->trusted, 1);
-    (void)pthread_mutex_unlock(&listener->lock);
-    X509_STORE_free(old);
+    if (listener->asks) {
+        anchors = x509_chain_read(client_trust_pem, strlen(client_trust_pem), err);
+        trust = anchors == NULL ? NULL : trust_new(anchors, client_crl_pem, err);
+        if (trust == NULL) {
+            chain_free(anchors);
+            return false;
+        }
+    }
+    (void)pthread_mutex_lock(&listener->changing);
+    put(listener, TAKE(credentials), TAKE(trust));
+    chain_free(listener->anchors);
+    listener->anchors = anchors;
+    (void)pthread_mutex_unlock(&listener->changing);
     return true;
+}
+
+static struct tls_credentials *credentials_now(struct tls_listener *listener) {
+    (void)pthread_mutex_lock(&listener->lock);
+    struct tls_credentials *credentials = tls_credentials_hold(listener->credentials);
+    (void)pthread_mutex_unlock(&listener->lock);
+    return credentials;
 }
 
 /* The store of the moment and its number; caller owns. */
@@ -77,6 +133,7 @@ struct tls_listener *tls_listener_new(const char *cert_pem, const char *key_pem,
         return NULL;
     }
     (void)pthread_mutex_init(&listener->lock, NULL);
+    (void)pthread_mutex_init(&listener->changing, NULL);
     listener->real = clock_real();
     listener->clock = clock != NULL ? clock : &listener->real;
     listener->credentials = tls_credentials_new(cert_pem, key_pem, err);
@@ -111,6 +168,7 @@ void tls_listener_free(struct tls_listener *listener) {
     X509_STORE_free(listener->trust);
     chain_free(listener->anchors);
     (void)pthread_mutex_destroy(&listener->lock);
+    (void)pthread_mutex_destroy(&listener->changing);
     free(listener);
 }
 
@@ -137,6 +195,8 @@ void tls_peer_done(struct tls_peer *peer) {
         refuse(peer, &(struct err){.detail = "the TLS handshake was not completed"});
     }
     x509_cert_done(&peer->cert);
+    tls_credentials_free(peer->credentials);
+    peer->credentials = NULL;
 }
 
 static X509_CHAIN *peer_chain(gnutls_session_t session, struct err *err) {
@@ -297,6 +357,7 @@ static void set_protocols(gnutls_session_t session) {
 
 void tls_session_prepare(struct tls_peer *peer, void *session, int fd) {
     peer->fd = fd;
+    peer->credentials = credentials_now(peer->listener);
     gnutls_session_set_ptr(session, peer);
     set_protocols(session);
     (void)gnutls_session_ticket_enable_server(session, &peer->listener->ticket_key);
@@ -354,7 +415,7 @@ static int on_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_s
     *ret_ocsp = NULL;
     *ret_ocsp_count = 0;
     *ret_flags = 0; /* GnuTLS frees nothing of it */
-    tls_credentials_show(peer->listener->credentials, ret_chain, ret_count, ret_key);
+    tls_credentials_show(peer->credentials, ret_chain, ret_count, ret_key);
     return 0;
 }
 
@@ -385,73 +446,5 @@ bool tls_session_release(void *session, int fd) {
     }
     /* libmicrohttpd corks the socket, and pushed before anything was written */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
-    return true;
-}
-
-/* ---- the client's side ---- */
-
-static bool has_uuid(X509 *x509, const char *uuid) {
-    char wanted[64];
-    bool found = false;
-    AUTO(GENERAL_NAMES_free)
-    GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
-    int len = snprintf(wanted, sizeof wanted, "urn:uuid:%s", uuid);
-
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        found = found
-                || (name->type == GEN_URI
-                    && ASN1_STRING_length(name->d.uniformResourceIdentifier) == len
-                    && strncasecmp(
-                           (const char *)ASN1_STRING_get0_data(name->d.uniformResourceIdentifier),
-                           wanted, (size_t)len)
-                           == 0);
-    }
-    return found;
-}
-
-/* Path validation said ok; is the leaf the NF that was meant? */
-static int on_server_certificate(int ok, X509_STORE_CTX *store) {
-    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-
-    if (ok != 1 && x509_crl_lets_pass(X509_STORE_CTX_get_error(store))) {
-        return 1; /* called again for the certificate itself */
-    }
-    if (ok != 1 || X509_STORE_CTX_get_error_depth(store) != 0) {
-        return ok;
-    }
-    if (has_uuid(X509_STORE_CTX_get_current_cert(store),
-                 SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))) {
-        return 1;
-    }
-    X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
-    return 0;
-}
-
-bool tls_client_prepare(const struct tls_client *client, SSL_CTX *ctx) {
-    if (client->trust != NULL && SSL_CTX_set1_verify_cert_store(ctx, client->trust) != 1) {
-        return false;
-    }
-    if (client->clock != NULL) {
-        X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(ctx), clock_now_s(client->clock));
-    }
-    if (client->peer_uuid != NULL) {
-        (void)SSL_CTX_set_app_data(ctx, (char *)client->peer_uuid);
-        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_server_certificate);
-    }
-    if (client->chain == NULL || client->key == NULL) {
-        return true;
-    }
-    /* what is sent is what was given: no search for issuers at each handshake */
-    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
-    if (SSL_CTX_use_certificate(ctx, sk_X509_value(client->chain, 0)) != 1
-        || SSL_CTX_use_PrivateKey(ctx, client->key) != 1) {
-        return false;
-    }
-    for (int i = 1; i < sk_X509_num(client->chain); i++) {
-        if (SSL_CTX_add1_chain_cert(ctx, sk_X509_value(client->chain, i)) != 1) {
-            return false;
-        }
-    }
     return true;
 }

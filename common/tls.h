@@ -26,6 +26,13 @@ struct tls_listener *tls_listener_new(const char *cert_pem, const char *key_pem,
 /* Other revocation lists from now on, for those connected too; from any thread. */
 MUST_CHECK bool tls_listener_crls(struct tls_listener *listener, const char *client_crl_pem,
                                   struct err *err);
+/* Another certificate, key, anchors and lists.  New connections are shown the certificate; who is
+ * connected keeps it, and is judged again at its next request.  Of a listener that asks for client
+ * certificates, or, with both NULL, of one that does not; nothing is changed when it fails.  From
+ * any thread. */
+MUST_CHECK bool tls_listener_reload(struct tls_listener *listener, const char *cert_pem,
+                                    const char *key_pem, const char *client_trust_pem,
+                                    const char *client_crl_pem, struct err *err);
 void tls_listener_free(struct tls_listener *listener);
 AUTO_DEFINE(struct tls_listener, tls_listener_free)
 uint64_t tls_listener_refused(const struct tls_listener *listener);
@@ -35,6 +42,7 @@ enum tls_peer_state { TLS_PEER_NEW, TLS_PEER_ACCEPTED, TLS_PEER_REFUSED };
 /* The other end of one accepted connection; only its listener thread touches it. */
 struct tls_peer {
     struct tls_listener *listener;
+    struct tls_credentials *credentials; /* of the listener, as the connection found them */
     enum tls_peer_state state;
     struct x509_cert cert; /* valid when accepted and the listener asks for certificates */
     char address[64];      /* "127.0.0.1:4711" */

@@ -2,6 +2,7 @@
 
 #include <gnutls/gnutls.h>
 #include <openssl/err.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "common/key.h"
@@ -15,6 +16,7 @@ struct tls_credentials {
     unsigned count;
     gnutls_privkey_t key;
     EVP_PKEY *signer; /* of a P-256 key, else NULL */
+    atomic_uint holders;
 };
 
 /* ---- a P-256 key, in OpenSSL ---- */
@@ -110,6 +112,7 @@ struct tls_credentials *tls_credentials_new(const char *cert_pem, const char *ke
         (void)err_set(err, ERR_NO_MEMORY, "no memory for TLS");
         return NULL;
     }
+    credentials->holders = 1;
     AUTO(EVP_PKEY_free) EVP_PKEY *key = key_of(cert_pem, key_pem, err);
     if (key == NULL) {
         return NULL;
@@ -126,8 +129,13 @@ struct tls_credentials *tls_credentials_new(const char *cert_pem, const char *ke
     return TAKE(credentials);
 }
 
+struct tls_credentials *tls_credentials_hold(struct tls_credentials *credentials) {
+    atomic_fetch_add(&credentials->holders, 1);
+    return credentials;
+}
+
 void tls_credentials_free(struct tls_credentials *credentials) {
-    if (credentials == NULL) {
+    if (credentials == NULL || atomic_fetch_sub(&credentials->holders, 1) != 1) {
         return;
     }
     for (unsigned i = 0; i < credentials->count; i++) {

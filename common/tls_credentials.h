@@ -14,6 +14,8 @@ struct tls_credentials;
 /* PEM texts, the leaf first; NULL and ERR_CONFIG when they cannot be read or do not fit. */
 struct tls_credentials *tls_credentials_new(const char *cert_pem, const char *key_pem,
                                             struct err *err);
+/* One more holder; each calls tls_credentials_free once, the last frees.  From any thread. */
+struct tls_credentials *tls_credentials_hold(struct tls_credentials *credentials);
 void tls_credentials_free(struct tls_credentials *credentials);
 AUTO_DEFINE(struct tls_credentials, tls_credentials_free)
 

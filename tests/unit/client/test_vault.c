@@ -119,6 +119,22 @@ START_TEST(a_key_file_others_may_read_or_of_another_size_is_refused) {
 }
 END_TEST
 
+START_TEST(a_key_file_that_was_named_is_never_made) {
+    struct err err = {0}, other = {0};
+
+    folder_make();
+    ck_assert_ptr_null(vault_open_file(folder_path("none"), true, &err));
+    ck_assert_int_eq(err.kind, ERR_CONFIG);
+    ck_assert_int_ne(access(folder_path("none"), F_OK), 0);
+    ck_assert(file_write(folder_path("open"), 0640, "0123456789abcdef0123456789abcdef", 32, &err)
+              || err.kind == ERR_CONFIG);
+    ck_assert_ptr_null(vault_open_file(folder_path("open"), true, &other));
+    AUTO(vault_close) struct vault *handed = vault_open_file(folder_path("open"), false, &other);
+    ck_assert_ptr_nonnull(handed);
+    folder_remove();
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {
         a_sealed_key_opens_after_a_restart,
@@ -127,6 +143,7 @@ int main(void) {
         no_iv_is_used_twice,
         the_private_number_is_not_in_the_record,
         a_key_file_others_may_read_or_of_another_size_is_refused,
+        a_key_file_that_was_named_is_never_made,
     };
 
     return suite_run("client/vault", tests, COUNT(tests));

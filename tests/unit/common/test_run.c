@@ -119,16 +119,34 @@ START_TEST(a_complaint_names_the_program_and_the_cause) {
 }
 END_TEST
 
+START_TEST(a_credential_of_systemd_is_found_by_its_name) {
+    char path[256], folder[] = "/tmp/nfacme-test-XXXXXX", file[64];
+
+    (void)unsetenv("CREDENTIALS_DIRECTORY");
+    ck_assert(!run_credential("vault.key", path, sizeof path));
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)setenv("CREDENTIALS_DIRECTORY", folder, 1);
+    ck_assert(!run_credential("vault.key", path, sizeof path));
+    (void)snprintf(file, sizeof file, "%s/vault.key", folder);
+    FILE *made = fopen(file, "w");
+    ck_assert_ptr_nonnull(made);
+    (void)fclose(made);
+    ck_assert(run_credential("vault.key", path, sizeof path));
+    ck_assert_str_eq(path, file);
+    ck_assert(!run_credential("vault.key", path, 8));
+    (void)unlink(file);
+    (void)rmdir(folder);
+}
+END_TEST
+
 START_TEST(the_version_is_the_projects) { ck_assert_str_eq(run_version, NFACME_VERSION); }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {signals_come_as_the_answer_to_a_wait,
-                            a_broken_pipe_is_not_a_death,
-                            the_ready_line_is_printed_and_systemd_told,
-                            without_systemd_only_the_line_is_printed,
-                            the_open_file_limit_is_raised_to_the_hard_one,
-                            a_complaint_names_the_program_and_the_cause,
-                            the_version_is_the_projects};
+    const TTest *tests[] = {
+        signals_come_as_the_answer_to_a_wait,          a_broken_pipe_is_not_a_death,
+        the_ready_line_is_printed_and_systemd_told,    without_systemd_only_the_line_is_printed,
+        the_open_file_limit_is_raised_to_the_hard_one, a_complaint_names_the_program_and_the_cause,
+        a_credential_of_systemd_is_found_by_its_name,  the_version_is_the_projects};
     return suite_run("run", tests, COUNT(tests));
 }
