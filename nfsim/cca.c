@@ -21,8 +21,9 @@ char *cca_make(const struct cca_spec *spec, X509_CHAIN *chain, EVP_PKEY *key, st
                   (json_int_t)spec->now_s, "exp", (json_int_t)(spec->now_s + spec->lifetime_s),
                   "jti", jti, "aud", CCA_AUDIENCE, "nfType", spec->type, "client", spec->client);
     if (claims == NULL
-        || (spec->fqdn != NULL
-            && json_object_set_new(claims, "fqdn", json_string(spec->fqdn)) != 0)) {
+        || (spec->fqdn != NULL && json_object_set_new(claims, "fqdn", json_string(spec->fqdn)) != 0)
+        || (spec->jkt != NULL
+            && json_object_set_new(claims, "cnf", json_pack("{s:s}", "jkt", spec->jkt)) != 0)) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for an assertion");
         return NULL;
     }
@@ -49,8 +50,7 @@ static bool judge_leaf(const struct jwt *jwt, X509_STORE *trust, int64_t now_s,
         return refuse(err, &why, "the assertion's certificate");
     }
     if (ret_leaf->ca || ret_leaf->names.uuid[0] == '\0') {
-        return err_set_param(err, ERR_CCA, "cca",
-                             "the assertion's certificate is not an NF's");
+        return err_set_param(err, ERR_CCA, "cca", "the assertion's certificate is not an NF's");
     }
     EVP_PKEY *key = X509_get0_pubkey(ret_leaf->x509);
     if (key == NULL || !jwt_verify(jwt, key, &why)) {
@@ -80,9 +80,12 @@ static bool audience_has(const json_t *aud, const char *name) {
 
 static bool read_claims(const json_t *claims, struct cca *ret, struct err *err) {
     const char *sub = NULL, *jti = NULL, *client = NULL, *fqdn = NULL, *type = "";
+    const char *jkt = "";
+    const json_t *cnf = NULL;
     int64_t exp_s = 0, iat_s = 0;
 
-    if (!json_get_text(claims, "sub", JSON_REQUIRED, 64, &sub, err)
+    if (!json_get_object(claims, "cnf", JSON_OPTIONAL, &cnf, err)
+        || !json_get_text(claims, "sub", JSON_REQUIRED, 64, &sub, err)
         || !json_get_text(claims, "jti", JSON_REQUIRED, sizeof ret->jti - 1, &jti, err)
         || !json_get_text(claims, "client", JSON_REQUIRED, sizeof ret->client - 1, &client, err)
         || !json_get_text(claims, "fqdn", JSON_OPTIONAL, sizeof ret->fqdn - 1, &fqdn, err)
@@ -100,6 +103,12 @@ static bool read_claims(const json_t *claims, struct cca *ret, struct err *err) 
     if (fqdn != NULL && !acme_dns_canonical(fqdn, ret->fqdn)) {
         return err_set(err, ERR_CCA, "fqdn is not a DNS name");
     }
+    if (cnf != NULL
+        && (!json_get_text(cnf, "jkt", JSON_REQUIRED, sizeof ret->jkt - 1, &jkt, err)
+            || strlen(jkt) != sizeof ret->jkt - 1)) {
+        return err_set(err, ERR_CCA, "cnf has no jkt that is a thumbprint");
+    }
+    (void)snprintf(ret->jkt, sizeof ret->jkt, "%s", jkt);
     (void)snprintf(ret->jti, sizeof ret->jti, "%s", jti);
     (void)snprintf(ret->type, sizeof ret->type, "%s", type);
     ret->exp_s = exp_s;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/err.h"
+#include "common/jwk.h"
 #include "common/ossl.h"
 
 #define CCA_AUDIENCE "OAM"
@@ -15,6 +16,7 @@ struct cca_spec {
     const char *client; /* a SAN of the shared client */
     int64_t now_s;
     int64_t lifetime_s; /* at most CCA_LIFETIME_MAX_S */
+    const char *jkt;    /* the key the certificate will be for, RFC 7638; NULL = not said */
 };
 
 /*
@@ -31,6 +33,7 @@ struct cca {
     char fqdn[254];   /* lower case; "" = not asked for */
     char type[33];    /* nfType; "" = not said */
     int64_t exp_s;
+    char jkt[JWK_THUMBPRINT_SIZE]; /* cnf.jkt; "" = not said */
 };
 
 /*

@@ -96,7 +96,7 @@ static void serve(struct clerk *clerk, struct clerk_job *jobs) {
         char *token = NULL;
         if (entry->err.kind == ERR_NONE) {
             token = token_make(clerk->authority, &entry->nf, entry->job->request.fingerprint,
-                               clock_now_s(clerk->clock), &entry->err);
+                               entry->job->cca.jkt, clock_now_s(clerk->clock), &entry->err);
         }
         clerk->done(entry->job, token, &entry->err);
     }

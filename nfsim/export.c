@@ -36,7 +36,15 @@ static bool put_identity(const struct export_options *options, X509 *x509, EVP_P
 static bool put_assertion(const struct export_options *options, const struct fleet_nf *id,
                           const char *client, X509 *x509, EVP_PKEY *key, struct err *err) {
     AUTO(chain_free) X509_CHAIN *chain = sk_X509_new_null();
-    const struct cca_spec spec = {.uuid = id->uuid,
+    AUTO(EVP_PKEY_free)
+    EVP_PKEY *bound = options->bind == NULL ? NULL : key_read_file(options->bind, err);
+    char jkt[JWK_THUMBPRINT_SIZE] = "";
+
+    if (options->bind != NULL && (bound == NULL || !jwk_thumbprint(bound, jkt, err))) {
+        return false;
+    }
+    const struct cca_spec spec = {.jkt = bound == NULL ? NULL : jkt,
+                                  .uuid = id->uuid,
                                   .type = id->type,
                                   .fqdn = options->fqdn ? id->fqdn : NULL,
                                   .client = client,

@@ -12,6 +12,7 @@ struct export_options {
     const char *out;         /* made when absent */
     const char *client_name; /* NULL: the registered shared client's */
     bool fqdn;               /* ask for the FQDN, too */
+    const char *bind;        /* a PEM file: the assertion names this key; or NULL */
     const char *profile;     /* NULL: the client's choice */
     const struct clock *clock;
 };

@@ -75,6 +75,7 @@ static bool do_export(const struct options *options, int *ret_exit, struct err *
                                           .out = config_text(config, "out"),
                                           .client_name = config_text(config, "client_name"),
                                           .fqdn = config_bool(config, "fqdn"),
+                                          .bind = config_text(config, "bind"),
                                           .profile = config_text(config, "profile"),
                                           .clock = &options->clock};
 

@@ -136,7 +136,11 @@ static void ask(void *ctx) {
     struct nf *nf = ctx;
     struct err err = {0};
     AUTO(nf_request_done) struct nf_request request = {0};
-    const struct nf_request_spec spec = {.world = nf->world,
+    if (nf->world->key_binding && nf->key == NULL) {
+        nf->key = key_generate(KEY_P256, &err);
+    }
+    const struct nf_request_spec spec = {.bound = nf->world->key_binding ? nf->key : NULL,
+                                         .world = nf->world,
                                          .id = &nf->order.id->id,
                                          .state = nf->state,
                                          .chain = nf->bootstrap->chain,
@@ -203,8 +207,7 @@ static void refused(struct nf *nf, const struct httpc_answer *answer) {
 
 /* Step 8: the key pair and the request for exactly the names of the enrolment. */
 static bool make_csr(struct nf *nf, struct err *err) {
-    nf->key = key_generate(KEY_P256, err);
-    return nf->key != NULL
+    return (nf->key != NULL || (nf->key = key_generate(KEY_P256, err)) != NULL)
            && x509_csr_make(nf->key, &nf->names, NULL, &nf->memory.csr, &nf->memory.csr_len, err);
 }
 

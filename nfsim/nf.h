@@ -27,6 +27,7 @@ struct nf_world {
     const char *client_name;  /* a SAN of the shared client, for the assertion */
     const char *profile;      /* "" = not sent */
     bool fqdn;                /* ask for the FQDN too */
+    bool key_binding;         /* the assertion names the key the certificate will be for */
     const char *producer_url; /* what to use the certificate on; NULL: nothing */
     const char *producer_uuid;
     uint64_t timeout_us; /* scaled, from the actual start */

@@ -127,7 +127,8 @@ static bool read_and_verify(struct nf_check *check, const char *pem, size_t len,
 }
 
 static bool names_equal(const struct x509_names *a, const struct x509_names *b) {
-    if (strcasecmp(a->uuid, b->uuid) != 0 || a->dns_count != b->dns_count || b->others + b->ip_count != 0) {
+    if (strcasecmp(a->uuid, b->uuid) != 0 || a->dns_count != b->dns_count
+        || b->others + b->ip_count != 0) {
         return false;
     }
     for (unsigned i = 0; i < a->dns_count; i++) {

@@ -67,7 +67,13 @@ static void header(struct nf_request *request, const char *line) {
 
 static bool make_credentials(const struct nf_request_spec *spec, struct nf_request *ret,
                              struct err *err) {
-    const struct cca_spec cca = {.uuid = spec->id->uuid,
+    char jkt[JWK_THUMBPRINT_SIZE] = "";
+
+    if (spec->bound != NULL && !jwk_thumbprint(spec->bound, jkt, err)) {
+        return false;
+    }
+    const struct cca_spec cca = {.jkt = spec->bound == NULL ? NULL : jkt,
+                                 .uuid = spec->id->uuid,
                                  .type = spec->id->type,
                                  .fqdn = spec->world->fqdn ? spec->id->fqdn : NULL,
                                  .client = spec->world->client_name,

@@ -36,6 +36,7 @@ struct nf_request_spec {
     enum nf_state state; /* ASKING, WAITING, SUBMITTING, COLLECTING or USING */
     X509_CHAIN *chain;   /* bootstrap, for the assertion */
     EVP_PKEY *key;
+    EVP_PKEY *bound; /* the key the certificate will be for; NULL: not told */
     const struct nf_request_memory *memory;
 };
 

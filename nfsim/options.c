@@ -86,6 +86,7 @@ static const struct config_key export_keys[] = {
     {.path = "out", .type = CONFIG_TEXT, .option = "--out", .argument = "DIR", .help = "Where the files go; made when absent."},
     {.path = "client_name", .type = CONFIG_TEXT, .option = "--client-name", .argument = "NAME", .help = "Whom the assertion is for; default: the registered client."},
     {.path = "fqdn", .type = CONFIG_BOOL, .fallback = "false", .option = "--fqdn", .help = "Ask for the FQDN, too."},
+    {.path = "bind", .type = CONFIG_TEXT, .option = "--bind", .argument = "PEM", .help = "The assertion names this private key as the one the certificate will be for (cnf.jkt)."},
     {.path = "profile", .type = CONFIG_TEXT, .option = "--profile", .argument = "NAME", .help = "Ask for this profile."},
     TIME_SECTION, CLOCK_KEYS, {0}};
 static const struct config_key scenario_keys[] = {

@@ -217,6 +217,7 @@ static bool prepare_world(struct runner_keep *keep, struct err *err) {
                                     .client_name = keep->client_name,
                                     .profile = scenario->profile,
                                     .fqdn = scenario->fqdn,
+                                    .key_binding = scenario->key_binding,
                                     .timeout_us = scenario->timeout_us};
     if (!scenario->use_mtls) {
         return true;

@@ -20,6 +20,7 @@ static const struct config_key keys[] = {
     {.path = "plmn", .type = CONFIG_TEXT, .fallback = "001-01", .help = "MCC-MNC."},
     {.path = "profile", .type = CONFIG_TEXT, .fallback = "nf-client", .choices = "nf-client|nf-server|nf-both|tls-server|none", .help = "Certificate profile asked for."},
     {.path = "fqdn", .type = CONFIG_BOOL, .fallback = "false", .help = "NFs ask for their FQDN too."},
+    {.path = "key_binding", .type = CONFIG_BOOL, .fallback = "false", .help = "An NF's assertion names the key its certificate will be for (cnf.jkt), and the token is bound to it."},
     {.path = "use", .type = CONFIG_TEXT, .fallback = "mtls", .choices = "mtls|none", .help = "What an NF does with its certificate."},
     {.path = "verify", .type = CONFIG_TEXT, .fallback = "nf", .choices = "nf|names", .help = "How an NF judges its certificate."},
     {.path = "fleet", .type = CONFIG_LIST, .help = "Types and how many of each."},
@@ -174,6 +175,7 @@ static bool fill(struct scenario *scenario, struct err *err) {
         scenario->profile = "";
     }
     scenario->fqdn = config_bool(config, "fqdn");
+    scenario->key_binding = config_bool(config, "key_binding");
     scenario->use_mtls = strcmp(config_text(config, "use"), "mtls") == 0;
     scenario->verify_names = strcmp(config_text(config, "verify"), "names") == 0;
     scenario->max_in_flight = (uint32_t)config_int(config, "max_in_flight");

@@ -35,6 +35,7 @@ struct scenario {
     struct fleet fleet;
     const char *profile; /* of the certificates; "" = the client's choice */
     bool fqdn;           /* the NF asks for its FQDN too */
+    bool key_binding;    /* its assertion names its key */
     bool use_mtls;       /* the NF uses its certificate, towards the producer */
     bool verify_names;   /* verify: names: judge chain, names and key only */
     unsigned phases_count;

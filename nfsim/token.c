@@ -110,8 +110,7 @@ bool token_request_read(const char *thumbprint, const char *body, size_t len,
         return false;
     }
     if (cca == NULL) {
-        return err_set_param(err, ERR_CCA, "cca",
-                             "without the NF's assertion no token is given");
+        return err_set_param(err, ERR_CCA, "cca", "without the NF's assertion no token is given");
     }
     request.cca = strdup(cca);
     if (request.cca == NULL) {
@@ -162,8 +161,7 @@ bool token_judge(const struct token_request *request, const struct x509_names *p
     }
     /* "localhost" is in many certificates: the name must be a registered one, too */
     if (!is_registered(clients, cca.client) || !peer_has(peer, cca.client)) {
-        return err_set_param(err, ERR_CCA, "cca",
-                             "the assertion is for another client (client)");
+        return err_set_param(err, ERR_CCA, "cca", "the assertion is for another client (client)");
     }
     if (strcmp(cca.sub, request->tkvalue) != 0) {
         return err_set_param(err, ERR_CCA, "tkvalue", "the assertion is another NF's (sub)");
@@ -183,7 +181,7 @@ bool token_fits(const struct cca *cca, const struct fleet_nf *nf, struct err *er
 }
 
 char *token_make(const struct token_authority *authority, const struct fleet_nf *nf,
-                 const char *fingerprint, int64_t now_s, struct err *err) {
+                 const char *fingerprint, const char *jkt, int64_t now_s, struct err *err) {
     char jti[RNG_ID_SIZE];
 
     rng_id(jti);
@@ -193,7 +191,9 @@ char *token_make(const struct token_authority *authority, const struct fleet_nf 
                   "exp", (json_int_t)(now_s + authority->lifetime_s), "jti", jti, "iss",
                   authority->issuer, "nfTypes", nf->type, "atc", "tktype", TOKEN_TYPE, "tkvalue",
                   nf->uuid, "fingerprint", fingerprint, "ca", 0);
-    if (claims == NULL) {
+    if (claims == NULL
+        || (jkt[0] != '\0'
+            && json_object_set_new(claims, "cnf", json_pack("{s:s}", "jkt", jkt)) != 0)) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for a token");
         return NULL;
     }

@@ -55,4 +55,4 @@ struct token_authority {
 
 /* The token for an NF of the inventory, bound to the account.  Caller owns, free(). */
 char *token_make(const struct token_authority *authority, const struct fleet_nf *nf,
-                 const char *fingerprint, int64_t now_s, struct err *err);
+                 const char *fingerprint, const char *jkt, int64_t now_s, struct err *err);

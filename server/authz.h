@@ -6,6 +6,7 @@
 
 #include "common/acme.h"
 #include "common/err.h"
+#include "common/jwk.h"
 #include "common/nftypes.h"
 #include "common/rng.h"
 #include "server/id.h"
@@ -35,6 +36,8 @@ struct authz {
     uint64_t expires_us;
     struct nftypes types; /* what the authority token granted */
     int64_t token_exp_s;  /* of the authority token; 0 = none */
+    /* the only key it may be used for, an RFC 7638 thumbprint (cnf.jkt of the token); "" = any */
+    char jkt[JWK_THUMBPRINT_SIZE];
     unsigned count;
     struct challenge challenges[ACME_CHALLENGE__COUNT];
 };

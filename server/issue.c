@@ -46,6 +46,22 @@ static bool read_authz(const struct wfe_options *options, const struct order *or
 }
 
 /* What the authorizations grant; each must be valid now. */
+/* A token bound to a key (RFC 7800): who swaps the request gets nothing. */
+static bool key_bound(const struct authz *authz, const struct x509_csr *csr, struct err *err) {
+    char thumbprint[JWK_THUMBPRINT_SIZE] = "";
+
+    if (authz->jkt[0] == '\0') {
+        return true;
+    }
+    if (!jwk_thumbprint(csr->key, thumbprint, err)) {
+        return false;
+    }
+    return strcmp(thumbprint, authz->jkt) == 0
+           || err_set(err, ERR_BAD_CSR,
+                      "the CSR is for another key than the authority token of %.40s is bound to",
+                      authz->identifier.value);
+}
+
 static bool read_grants(const struct wfe_options *options, const struct order *order,
                         struct ca_request *wanted, struct err *err) {
     for (unsigned i = 0; i < order->count; i++) {
@@ -57,6 +73,9 @@ static bool read_grants(const struct wfe_options *options, const struct order *o
         if (status != AUTHZ_VALID) {
             return err_set(err, ERR_ORDER_NOT_READY, "the authorization for %s is %s",
                            authz.identifier.value, authz_status_name(status));
+        }
+        if (!key_bound(&authz, wanted->csr, err)) {
+            return false;
         }
         if (authz.identifier.type == ACME_ID_NF_INSTANCE) {
             wanted->nftypes = authz.types;

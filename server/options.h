@@ -29,6 +29,7 @@ struct options { /* texts are borrowed from config */
     const char *key_uri, *key_module; /* or NULL: ca_engine.h */
     const char *import_cert, *import_key; /* or both NULL */
     unsigned alternates;
+    bool key_binding;
     const char *token_authority; /* a PEM file; or NULL */
     unsigned http01_port, tlsalpn01_port;
     const char *exclude[VA_EXCLUDE_MAX + 1]; /* CIDRs; NULL-ended */

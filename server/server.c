@@ -11,8 +11,8 @@
 #include "server/admin.h"
 #include "server/audit.h"
 #include "server/ca.h"
-#include "server/housekeeper.h"
 #include "server/history.h"
+#include "server/housekeeper.h"
 #include "server/pki.h"
 #include "server/status.h"
 #include "server/store_memory.h"
@@ -176,23 +176,22 @@ static bool start_va(struct server *server, struct err *err) {
             return false;
         }
     }
-    server->va = va_new(&(struct va_options){.clock = &options->clock,
-                                             .token_authority = server->token_authority,
-                                             .http01_port = options->http01_port,
-                                             .tlsalpn01_port = options->tlsalpn01_port,
-                                             .exclude = options->exclude,
-                                             .retries = options->retries,
-                                             .retry_interval_us = clock_real_delay_us(
-                                                 &options->clock, options->retry_interval_us),
-                                             .observer = {server->history == NULL ? NULL
-                                                                                  : history_query,
-                                                          server->history},
-                                             .caa_identities =
-                                                 options->caa ? options->caa_identities : NULL,
-                                             .names = options->names,
-                                             .resolver = options->resolver,
-                                             .resolve_to = options->resolve_to},
-                        err);
+    server->va = va_new(
+        &(struct va_options){
+            .clock = &options->clock,
+            .key_binding = server->options->key_binding,
+            .token_authority = server->token_authority,
+            .http01_port = options->http01_port,
+            .tlsalpn01_port = options->tlsalpn01_port,
+            .exclude = options->exclude,
+            .retries = options->retries,
+            .retry_interval_us = clock_real_delay_us(&options->clock, options->retry_interval_us),
+            .observer = {server->history == NULL ? NULL : history_query, server->history},
+            .caa_identities = options->caa ? options->caa_identities : NULL,
+            .names = options->names,
+            .resolver = options->resolver,
+            .resolve_to = options->resolve_to},
+        err);
     return server->va != NULL;
 }
 

@@ -57,7 +57,7 @@ enum store_op_kind {
                                 others that it uses is no longer valid */
     STORE_AUTHZ_INSERT,      /* one for no order, RFC 8555 7.4.1 */
     STORE_CHALLENGE_MOVE,    /* from `from` to `to`, with validated_us, error, response */
-    STORE_AUTHZ_MOVE,        /* from `from` to `to`, with expires_us, types, token_exp_s */
+    STORE_AUTHZ_MOVE,        /* from `from` to `to`, with expires_us, types, token_exp_s, jkt */
     STORE_ORDER_AUTHORISED,  /* one authorization more is valid; sets ret_ready at the last one */
     STORE_ORDER_FAIL,        /* pending or ready to invalid, with error; else nothing happens */
     STORE_ORDERS_FAIL,       /* the same for the orders made later that share `authz` */
@@ -113,6 +113,7 @@ struct store_op {
             uint64_t expires_us;
             const struct nftypes *types; /* or NULL */
             int64_t token_exp_s;
+            const char *jkt;
         } granted;
         struct {
             uint64_t expires_us; /* the authorization's: the order's end is no later; 0 = keep */
@@ -258,9 +259,9 @@ struct store_counts {
     uint64_t transactions;       /* in them */
     uint64_t sizes[STORE_SIZES]; /* groups of up to 2^i transactions, and more than 2^(i-1) */
     uint64_t issued, revoked;    /* certificates, in what was made durable */
-    uint64_t failed;       /* transactions refused or lost */
-    unsigned queued;       /* waiting now */
-    bool healthy;          /* the last commit succeeded */
+    uint64_t failed;             /* transactions refused or lost */
+    unsigned queued;             /* waiting now */
+    bool healthy;                /* the last commit succeeded */
 };
 struct store_counts store_counts(struct store *store);
 

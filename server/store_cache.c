@@ -255,6 +255,8 @@ static void authz_move(struct store_cache *cache, const struct store_op *op) {
     if (op->granted.types != NULL) {
         slot->authz.types = *op->granted.types;
         slot->authz.token_exp_s = op->granted.token_exp_s;
+        (void)snprintf(slot->authz.jkt, sizeof slot->authz.jkt, "%s",
+                       op->granted.jkt == NULL ? "" : op->granted.jkt);
     }
 }
 

@@ -177,6 +177,7 @@ static bool authz_move(struct conn *conn, struct store_op *op, struct err *err) 
         nftypes_text(op->granted.types, types, sizeof(types));
         store_bind_text(statement, 6, types);
         store_bind_int(statement, 7, op->granted.token_exp_s);
+        store_bind_text(statement, 8, op->granted.jkt == NULL ? "" : op->granted.jkt);
     }
     return store_change(conn, statement, "authorization", err);
 }

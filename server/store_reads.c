@@ -228,6 +228,7 @@ static bool authz_read(sqlite3_stmt *row, void *ret, struct err *err) {
     types_read(column(row, 7), &authz.types);
     authz.token_exp_s = sqlite3_column_int64(row, 8);
     authz.flags = (unsigned)sqlite3_column_int(row, 15) & ~AUTHZ_SHARED;
+    column_into(row, 16, authz.jkt, sizeof(authz.jkt));
     do {
         whole = challenge_read(row, &authz.challenges[authz.count++]);
     } while (whole && authz.count < ACME_CHALLENGE__COUNT && sqlite3_step(row) == SQLITE_ROW);

@@ -62,6 +62,8 @@ static const char *const steps[] = {
     " kid TEXT PRIMARY KEY, key TEXT NOT NULL, uses INTEGER NOT NULL, used INTEGER NOT NULL,"
     " created_us INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+    /* authorizations bound to a key */
+    "ALTER TABLE authz ADD COLUMN jkt TEXT NOT NULL DEFAULT '';",
 };
 /* clang-format on */
 

@@ -65,7 +65,8 @@ const char *const store_texts[] = {
         "UPDATE challenge SET status = ?5, validated_us = ?6, error = ?7, response = ?8"
         " WHERE account = ?1 AND authz = ?2 AND type = ?3 AND status = ?4",
     [SQL_AUTHZ_MOVE] = "UPDATE authz SET status = ?4, expires_us = coalesce(?5, expires_us),"
-                       " types = coalesce(?6, types), token_exp_s = coalesce(?7, token_exp_s)"
+                       " types = coalesce(?6, types), token_exp_s = coalesce(?7, token_exp_s),"
+                       " jkt = coalesce(?8, jkt)"
                        " WHERE account = ?1 AND id = ?2 AND status = ?3",
     /* an order ends with the first of its authorizations */
     [SQL_ORDER_AUTHORISED] =
@@ -101,7 +102,7 @@ const char *const store_texts[] = {
         " names, serial, error, replaces FROM orders WHERE account = ?1 AND id = ?2",
     [SQL_AUTHZ_GET] = /* one statement, so one state of both tables */
     "SELECT a.account, a.id, a.orders, a.status, a.type, a.value, a.expires_us, a.types,"
-    " a.token_exp_s, c.type, c.status, c.token, c.validated_us, c.error, c.response, a.flags"
+    " a.token_exp_s, c.type, c.status, c.token, c.validated_us, c.error, c.response, a.flags, a.jkt"
     " FROM authz a JOIN challenge c ON c.account = a.account AND c.authz = a.id"
     " WHERE a.account = ?1 AND a.id = ?2",
     [SQL_REPLACE] = "INSERT INTO replacement(serial, orders) VALUES(?1, ?4) ON CONFLICT(serial)"

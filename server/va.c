@@ -328,7 +328,7 @@ static bool look_ups_new(struct va *va, const struct va_options *options, struct
 }
 
 static bool validators_new(struct va *va, const struct va_options *options, struct err *err) {
-    va->tkauth01 = va_tkauth01_new(options->token_authority, err);
+    va->tkauth01 = va_tkauth01_new(options->token_authority, options->key_binding, err);
     va->loop = va->tkauth01 == NULL ? NULL : loop_new(err);
     va->targets = va->loop == NULL ? NULL : va_targets_new(options, va->loop, err);
     va->http01 = va->targets == NULL ? NULL : va_http01_new(options, va->loop, va->targets, err);

@@ -3,6 +3,7 @@
 
 #include "common/acme.h"
 #include "common/clock.h"
+#include "common/jwk.h"
 #include "common/nftypes.h"
 #include "common/ossl.h"
 #include "common/trace.h"
@@ -43,6 +44,7 @@ struct va_observer {
 
 struct va_options {
     const struct clock *clock;
+    bool key_binding;            /* tokens must be bound to the key of the certificate (cnf.jkt) */
     X509_CHAIN *token_authority; /* --token-authority: the Token Authority's certificate (first), or
                                     NULL: tkauth-01 always fails with a reason */
     unsigned http01_port;        /* 0 = 80 */
@@ -79,6 +81,7 @@ struct va_result {
     struct nftypes nftypes; /* tkauth-01: what the token grants */
     int64_t token_exp_s;    /* tkauth-01: the authorization expires no later; 0 otherwise */
     char jti[VA_JTI_SIZE];  /* tkauth-01: the token's jti, to be spent once; "" otherwise */
+    char jkt[JWK_THUMBPRINT_SIZE]; /* tkauth-01: the key the token is bound to; "" = none */
 };
 typedef void va_done(void *ctx, const struct va_result *result);
 

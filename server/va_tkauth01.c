@@ -16,6 +16,7 @@ struct va_tkauth01 {
     char *text;            /* cert as x5c has it */
     EVP_PKEY *key;         /* borrowed from cert */
     X509_STORE *trust;     /* cert alone */
+    bool key_binding;      /* tokens must have cnf.jkt */
 };
 
 static bool pin(struct va_tkauth01 *tkauth01, X509_CHAIN *authority, struct err *err) {
@@ -47,13 +48,14 @@ static bool pin(struct va_tkauth01 *tkauth01, X509_CHAIN *authority, struct err 
     return true;
 }
 
-struct va_tkauth01 *va_tkauth01_new(X509_CHAIN *authority, struct err *err) {
+struct va_tkauth01 *va_tkauth01_new(X509_CHAIN *authority, bool key_binding, struct err *err) {
     AUTO(va_tkauth01_free) struct va_tkauth01 *tkauth01 = calloc(1, sizeof *tkauth01);
 
     if (tkauth01 == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "no memory for the Token Authority");
         return NULL;
     }
+    tkauth01->key_binding = key_binding;
     if (authority != NULL && !pin(tkauth01, authority, err)) {
         return NULL;
     }
@@ -303,6 +305,30 @@ static bool types_of(const struct jwt *jwt, struct nftypes *ret, struct err *err
     return true;
 }
 
+/* RFC 7800 3 and RFC 9449 6.1: the key the certificate must be for. */
+static bool binding_of(const struct va_tkauth01 *tkauth01, const struct jwt *jwt,
+                       char ret[JWK_THUMBPRINT_SIZE], struct err *err) {
+    const json_t *cnf = json_object_get(jwt->claims, "cnf");
+    const char *jkt = json_string_value(json_object_get(cnf, "jkt"));
+    unsigned char octets[32];
+    struct err ignored = {0};
+    size_t len = 0;
+
+    if (cnf == NULL) {
+        return !tkauth01->key_binding
+               || err_set(err, ERR_UNAUTHORIZED,
+                          "the authority token is bound to no key: \"cnf\" is needed");
+    }
+    if (jkt == NULL || strlen(jkt) != JWK_THUMBPRINT_SIZE - 1
+        || !b64_decode_into(jkt, strlen(jkt), octets, sizeof octets, &len, &ignored)
+        || len != sizeof octets) {
+        return err_set(err, ERR_MALFORMED,
+                       "the authority token's \"cnf\" has no \"jkt\" that is a thumbprint");
+    }
+    memcpy(ret, jkt, JWK_THUMBPRINT_SIZE);
+    return true;
+}
+
 static bool judge(const struct va_tkauth01 *tkauth01, const struct va_task *task, int64_t now_s,
                   struct va_result *ret) {
     AUTO(json_release) json_t *response = NULL;
@@ -316,7 +342,7 @@ static bool judge(const struct va_tkauth01 *tkauth01, const struct va_task *task
     return token_of(task, &response, &token, err) && parse(tkauth01, token, &jwt, err)
            && genuine(tkauth01, &jwt, now_s, err) && timely(&jwt, now_s, &ret->token_exp_s, err)
            && jti_of(&jwt, ret->jti, err) && atc_fits(&jwt, task, err)
-           && types_of(&jwt, &ret->nftypes, err);
+           && types_of(&jwt, &ret->nftypes, err) && binding_of(tkauth01, &jwt, ret->jkt, err);
 }
 
 void va_tkauth01_check(const struct va_tkauth01 *tkauth01, const struct va_task *task,

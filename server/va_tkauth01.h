@@ -6,7 +6,7 @@
 struct va_tkauth01; /* the Token Authority we trust */
 
 /* authority's first certificate is the one pinned; NULL: every token is refused with a reason. */
-struct va_tkauth01 *va_tkauth01_new(X509_CHAIN *authority, struct err *err);
+struct va_tkauth01 *va_tkauth01_new(X509_CHAIN *authority, bool key_binding, struct err *err);
 void va_tkauth01_free(struct va_tkauth01 *tkauth01);
 AUTO_DEFINE(struct va_tkauth01, va_tkauth01_free)
 

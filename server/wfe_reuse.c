@@ -46,7 +46,8 @@ static bool choose(struct request *request, const struct ids *ids,
                              err)) {
             return false;
         }
-        *ret_found = cover_by(ret, identifier, request->order.created_us);
+        /* one bound to a key is good for the order it was made for alone */
+        *ret_found = ret->jkt[0] == '\0' && cover_by(ret, identifier, request->order.created_us);
         if (!*ret_found) {
             authz_done(ret);
         }

@@ -149,6 +149,7 @@ static bool apply(struct validation *validation, struct err *err) {
     challenge->validated_us = now_us;
     authz->types = result->nftypes;
     authz->token_exp_s = result->token_exp_s;
+    memcpy(authz->jkt, result->jkt, sizeof authz->jkt);
     authz->expires_us = now_us + validation->wfe->options.authz_lifetime_us;
     if (token_us != 0 && token_us < authz->expires_us) { /* no later than the token */
         authz->expires_us = token_us;
@@ -187,6 +188,7 @@ static void settle(struct validation *validation) {
         op->granted.expires_us = authz->expires_us;
         op->granted.types = &authz->types;
         op->granted.token_exp_s = authz->token_exp_s;
+        op->granted.jkt = authz->jkt;
     }
     op = store_tx_add(tx, result->valid ? STORE_ORDER_AUTHORISED : STORE_ORDER_FAIL);
     if (result->valid) {

@@ -298,7 +298,7 @@ static void start(void) {
     };
     PROMISE(eab_keys_add(bed.options.eab, EAB_KEY, &err));
     bed.wfe = wfe_new(&bed.options, &err);
-    bed.tkauth01 = va_tkauth01_new(NULL, &err);
+    bed.tkauth01 = va_tkauth01_new(NULL, false, &err);
     PROMISE(err.kind == ERR_NONE && bed.wfe != NULL && bed.tkauth01 != NULL);
     add_account();
     add_order("ready", ACME_ID_DNS, "ready.example", "tls-server", "dns");

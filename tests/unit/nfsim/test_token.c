@@ -254,7 +254,7 @@ START_TEST(a_token_says_what_the_inventory_says) {
     AUTO(jwt_done) struct jwt jwt = {0};
     struct token_authority authority = {
         .chain = a.chain, .key = a.key, .issuer = "ta.example.org", .lifetime_s = 1000};
-    AUTO(free) char *text = token_make(&authority, &b.row.id, HEX, 5000, &err);
+    AUTO(free) char *text = token_make(&authority, &b.row.id, HEX, "", 5000, &err);
 
     ck_assert_ptr_nonnull(text);
     ck_assert(jwt_read(text, strlen(text), &jwt, &err));

@@ -6,7 +6,7 @@
 #include "server/store_renewal.h"
 #include "store_bed.h"
 
-#define NEWEST 4
+#define NEWEST 5
 
 /* What each version added. */
 /* clang-format off */
@@ -34,6 +34,7 @@ static const char *const tables[NEWEST] = {
     "CREATE INDEX account_eab ON account(eab_kid) WHERE eab_kid IS NOT NULL;"
     "CREATE TABLE eab(kid TEXT PRIMARY KEY, key TEXT NOT NULL, uses INTEGER NOT NULL, used INTEGER NOT NULL, created_us INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+    "ALTER TABLE authz ADD COLUMN jkt TEXT NOT NULL DEFAULT '';",
 };
 
 /* What a server of each version wrote there.  Order "o" is valid, "p" processing. */
@@ -62,6 +63,7 @@ static const char *const rows[NEWEST] = {
     "UPDATE account SET eab_kid = 'k', terms = 'https://operator.example/terms' WHERE id = 'a';"
     "INSERT INTO eab VALUES('k', 'a2V5', 3, 1, 9);"
     "INSERT INTO setting VALUES('terms', 'https://operator.example/terms');",
+    "UPDATE authz SET jkt = 'bound' WHERE id = 'x';",
 };
 /* clang-format on */
 
@@ -199,8 +201,15 @@ static void fourth_is_kept(void) {
     ck_assert_str_eq(terms, "https://operator.example/terms");
 }
 
+static void fifth_is_kept(void) {
+    AUTO(authz_done) struct authz authz = {0};
+
+    ck_good(store_authz_get(store, "a", "x", &authz, &err));
+    ck_assert_str_eq(authz.jkt, "bound");
+}
+
 static void (*const kept[NEWEST])(void) = {first_is_kept, second_is_kept, third_is_kept,
-                                           fourth_is_kept};
+                                           fourth_is_kept, fifth_is_kept};
 
 /* What every step added can be written and read, whatever the database was before. */
 static void what_was_added_works(void) {
@@ -243,7 +252,7 @@ START_TEST(a_database_of_every_version_is_brought_to_the_newest_with_its_rows) {
         what_was_added_works();
         store_close(store);
         store = NULL;
-        ck_file("PRAGMA user_version", "4");
+        ck_file("PRAGMA user_version", "5");
         ck_file("PRAGMA integrity_check", "ok");
         tear_down();
     }
@@ -279,7 +288,7 @@ START_TEST(the_first_tables_without_a_number_are_taken_as_they_are) {
     first_is_kept();
     store_close(store);
     store = NULL;
-    ck_file("PRAGMA user_version", "4");
+    ck_file("PRAGMA user_version", "5");
     tear_down();
 }
 END_TEST
@@ -322,7 +331,7 @@ START_TEST(a_database_stops_at_the_last_step_that_could_be_taken) {
 END_TEST
 
 START_TEST(a_newer_database_is_refused_and_left_alone) {
-    static const char *const versions[] = {"5", "2147483647", "-1"};
+    static const char *const versions[] = {"6", "2147483647", "-1"};
 
     for (unsigned i = 0; i < COUNT(versions); i++) {
         char pragma[64];

@@ -65,7 +65,7 @@ static void set_up(void) {
     stranger = party_new("Token Authority", false, &oam_ca, NOW_S + 10 * DAY_S);
     account = key_generate(KEY_P256, &err);
     ck_assert(jwk_thumbprint(account, thumbprint, &err));
-    tkauth01 = va_tkauth01_new(authority.chain, &err);
+    tkauth01 = va_tkauth01_new(authority.chain, false, &err);
     ck_assert_msg(tkauth01 != NULL, "%s", err.detail);
 }
 
@@ -194,7 +194,7 @@ START_TEST(a_signer_issued_under_the_pinned_certificate_is_trusted) {
     struct err err = {0};
 
     va_tkauth01_free(tkauth01);
-    tkauth01 = va_tkauth01_new(oam_ca.chain, &err);
+    tkauth01 = va_tkauth01_new(oam_ca.chain, false, &err);
     struct va_result result = check_claims(claims_good(), &authority, authority.chain);
     ck_valid(&result);
     result = check_claims(claims_good(), &authority, NULL);
@@ -209,7 +209,7 @@ START_TEST(only_the_first_certificate_of_the_file_is_pinned) {
     ck_assert_int_eq(X509_up_ref(oam_ca.x509), 1);
     ck_assert_int_gt(sk_X509_push(both, oam_ca.x509), 0);
     va_tkauth01_free(tkauth01);
-    tkauth01 = va_tkauth01_new(both, &err);
+    tkauth01 = va_tkauth01_new(both, false, &err);
     struct va_result result = check_claims(claims_good(), &stranger, stranger.chain);
     ck_refused("sibling", &result, ERR_UNAUTHORIZED, "x5c does not lead to");
 }
@@ -237,11 +237,11 @@ START_TEST(an_expired_or_absent_token_authority_refuses_everything) {
     struct party old = party_new("old", false, &oam_ca, NOW_S - 1);
 
     va_tkauth01_free(tkauth01);
-    tkauth01 = va_tkauth01_new(old.chain, &err);
+    tkauth01 = va_tkauth01_new(old.chain, false, &err);
     struct va_result result = check_claims(claims_good(), &old, NULL);
     ck_refused("expired", &result, ERR_UNAUTHORIZED, "certificate has expired");
     va_tkauth01_free(tkauth01);
-    tkauth01 = va_tkauth01_new(NULL, &err);
+    tkauth01 = va_tkauth01_new(NULL, false, &err);
     result = check_claims(claims_good(), &old, NULL);
     ck_refused("absent", &result, ERR_UNAUTHORIZED, "trusts no Token Authority");
     party_done(&old);
