@@ -190,6 +190,25 @@ START_TEST(the_bare_thumbprint_lower_case_hex_and_an_upper_case_uuid_are_accepte
 }
 END_TEST
 
+START_TEST(a_key_the_token_is_bound_to_is_told_and_one_that_is_no_thumbprint_is_refused) {
+    static const char jkt[] = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    json_t *claims = claims_good();
+
+    (void)json_object_set_new(claims, "cnf", json_pack("{s:s}", "jkt", jkt));
+    struct va_result result = check_claims(claims, &authority, NULL);
+    ck_assert_msg(result.valid, "%s", result.err.detail);
+    ck_assert_str_eq(result.jkt, jkt);
+    claims = claims_good();
+    (void)json_object_set_new(claims, "cnf", json_pack("{s:s}", "jkt", "short"));
+    result = check_claims(claims, &authority, NULL);
+    ck_assert(!result.valid && result.err.kind == ERR_MALFORMED);
+    claims = claims_good();
+    (void)json_object_set_new(claims, "cnf", json_string(jkt));
+    result = check_claims(claims, &authority, NULL);
+    ck_assert(!result.valid && result.err.kind == ERR_MALFORMED);
+}
+END_TEST
+
 START_TEST(a_signer_issued_under_the_pinned_certificate_is_trusted) {
     struct err err = {0};
 
