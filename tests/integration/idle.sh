@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Many NFs that are enrolled and wait: what nfacme-client needs for them at start, in memory, and to
-# find those whose renewal is due.  Their records are those of one real enrolment under other names.
+# find those whose renewal is due.  Their records are those of one real enrolment under other names (their accounts' keys do not open, which nobody
+# asks of those who wait).
 # Usage: idle.sh [NFS]   (--full: 100,000)
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,8 +24,8 @@ database "PRAGMA synchronous = OFF;
   CREATE TEMP TABLE many AS WITH RECURSIVE c(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM c WHERE n < 999 + $count)
     SELECT n, $uuid AS nf, (SELECT min(row) FROM certificate) AS one FROM c;
   BEGIN;
-  INSERT INTO account(name, $account) SELECT m.nf, $(of a "$account") FROM many m JOIN enrolment e ON e.row = one JOIN account a ON a.name = e.account;
-  INSERT INTO enrolment(row, id, nf, account, idempotency, $enrolment) SELECT n, 'AAAAAAAAAAAAAAAAAAAAAA' || n, m.nf, m.nf, 'k' || n, $(of e "$enrolment") FROM many m JOIN enrolment e ON e.row = one;
+  INSERT INTO account(name, $account) SELECT 'z' || m.nf, $(of a "$account") FROM many m JOIN enrolment e ON e.row = one JOIN account a ON a.name = e.account;
+  INSERT INTO enrolment(row, id, nf, account, idempotency, $enrolment) SELECT n, 'AAAAAAAAAAAAAAAAAAAAAA' || n, m.nf, 'z' || m.nf, 'k' || n, $(of e "$enrolment") FROM many m JOIN enrolment e ON e.row = one;
   INSERT INTO progress(row, $progress) SELECT n, $(of p "$progress") FROM many JOIN progress p ON p.row = one;
   INSERT INTO certificate(row, $certificate) SELECT n, $(of c "$certificate") FROM many JOIN certificate c ON c.row = one;
   INSERT INTO renewal(row, due) SELECT n, $now + 86400000000 + n * 1000000 FROM many;

@@ -422,6 +422,8 @@ static TCase *token_cases(void) {
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_token_for_this_account_and_identifier_is_valid);
     tcase_add_test(cases, the_bare_thumbprint_lower_case_hex_and_an_upper_case_uuid_are_accepted);
+    tcase_add_test(cases,
+                   a_key_the_token_is_bound_to_is_told_and_one_that_is_no_thumbprint_is_refused);
     tcase_add_test(cases, a_signer_issued_under_the_pinned_certificate_is_trusted);
     tcase_add_test(cases, only_the_first_certificate_of_the_file_is_pinned);
     tcase_add_test(cases, a_certificate_the_token_authority_was_not_allowed_to_issue_is_no_signer);
