@@ -60,14 +60,19 @@ nf_export() {
     || { cat "$work/export.log"; fail "export of $1"; }
 }
 
+# With NF_RECORD=DIR each exchange is kept there, for openapi_live.sh.
 nf_call() {
-  local dir=$1 method=$2 path=$3
+  local dir=$1 method=$2 path=$3 kept
   shift 3
   case $path in http*) ;; *) path=$(bed_value client api)/nacme-enrolment/v1$path ;; esac
   : >"$dir/body"
   curl -sS -q --noproxy '*' --max-time 60 --cert "$dir/nf.pem" --key "$dir/nf.key" \
     --cacert "$work/oam/oam-ca.pem" -X "$method" -D "$dir/head" -o "$dir/body" -w '%{http_code}\n' \
     "$@" "$path" 2>>"$work/curl.log"
+  [ -n "${NF_RECORD:-}" ] || return 0
+  kept=$(mktemp -d "$NF_RECORD/XXXXXX") || return 0
+  printf '%s %s\n' "$method" "$path" >"$kept/request"
+  cp "$dir/head" "$dir/body" "$kept/" 2>/dev/null || true
 }
 
 # nf_ask DIR JSON [CURL-OPTION...]: step 1 with the NF's assertion; nf_media is its content type.

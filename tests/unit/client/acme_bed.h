@@ -24,7 +24,7 @@ struct acme_step {
     const char *retry_after; /* NULL: none */
 };
 
-#define ACME_STEPS_MAX 16
+#define ACME_STEPS_MAX 40
 static struct {
     struct httpd *httpd;
     char base[64];
