@@ -138,9 +138,12 @@ static void request_paused(struct request *request, const struct err *err) {
 static void request_problem(struct request *request, unsigned status, const struct err *err) {
     upstream_describe("last time", err, request->trouble);
     if (err->kind == ERR_BAD_NONCE && request->nonces < REQUEST_NONCE_TRIES) {
-        request->nonces++;
-        metric_add(stats_count(STATS_RETRIES), 1);
-        request_go(request);
+        if (request->nonces++ < REQUEST_NONCE_QUICK) {
+            metric_add(stats_count(STATS_RETRIES), 1);
+            request_go(request);
+        } else {
+            request_later(request, upstream_backoff_us(request->upstream, 0));
+        }
     } else if (request_busy(err->kind)) {
         request_paused(request, err);
         request_later(request, request_wait_us(request, err, request->lost++));

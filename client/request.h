@@ -13,7 +13,8 @@
 #include "client/upstream.h"
 #include "common/err.h"
 
-#define REQUEST_NONCE_TRIES 24 /* in a row: for a server that refuses every second good one */
+#define REQUEST_NONCE_TRIES 20 /* in a row: a server may refuse every second good one */
+#define REQUEST_NONCE_QUICK 16 /* of them at once, the others after a pause */
 #define REQUEST_FAILURE_TRIES 6
 #define REQUEST_RETRY_AFTER_MAX_S 3600 /* a longer Retry-After counts as this */
 

@@ -84,7 +84,7 @@ go() { # go KEY: steps 1 and 8 as far as the client lives
 # certified KEY: go on until the NF has its certificate; nothing may stand in the way any more.
 certified() {
   local try
-  for try in 1 2 3; do
+  for ((try = 0; try < 3; try++)); do
     go "$1"
     [ "$status" = 200 ] && break
   done
@@ -93,7 +93,7 @@ certified() {
 }
 gone() { # gone KEY: the DELETE is repeated, and the NF comes back
   local try
-  for try in 1 2 3 4 5; do
+  for ((try = 0; try < 5; try++)); do
     status=$(nf_call "$nf" DELETE "$(path)")
     [ "$status" = 204 ] && break
     pause 0.2
@@ -165,7 +165,7 @@ held() {
   [ -z "$2" ] || rule "$2" '"delay": "20s"'
   life "$point"
   wait_s=${3:-0} ask one
-  [ "$1" != FINALIZING ] || { until_state READY; nf_call_csr & wait_csr=$!; }
+  [ "$1" != FINALIZING ] || { until_state READY; nf_call_csr & }
   until_state "${4:-$1}"
   [ "$1" != VALIDATING ] || pause 0.3
   status=$(nf_call "$nf" DELETE "$(path)")
@@ -226,7 +226,6 @@ one() {
   died || fail "$cell: the client did not die at '$point'; last status $status"
   # what the client cannot have known: newOrder was answered, its URL not saved
   case "$to/$when/$from" in ACCOUNT/message/* | ORDERED/before/ACCOUNT) leaves=1 ;; esac
-  brought=$brings_token
   life
   wait_s=20
   "$after"

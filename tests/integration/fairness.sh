@@ -13,7 +13,7 @@ BED_RECORDS=no
 scenario=$root/tests/integration/fairness.yaml
 bed_begin "$work" "$work/out"
 "$BUILD/nfsim/nfsim" init "$scenario" "${size[@]}" --state "$work/oam" >"$work/init.log" 2>&1 || { cat "$work/init.log"; fail "nfsim init"; }
-bed_server_start && bed_oam_start && bed_client_start || fail "the bed did not start"
+if ! { bed_server_start && bed_oam_start && bed_client_start; }; then fail "the bed did not start"; fi
 admin=$(bed_value server admin)
 
 # run NAME: the others enrol; their result in $work/NAME.
@@ -66,7 +66,7 @@ echo "p99 of $others NFs at $rate/s: alone $(middle "${quiet[@]}") us; beside $s
 awk -v r="$ratio" -v b="$bound" 'BEGIN { exit !(r <= b) }' || fail "others are slowed down: $ratio times"
 uuid=$(json "$work/noisy/nf.json" .nfInstanceId)
 grep "nf=$uuid" "$work/out/logs/client.log" | grep -o 'status=[0-9]*' | sort | uniq -c >"$work/noise"
-echo "the noisy one was answered:" $(awk '{ print $2 " x " $1 }' "$work/noise")
+echo "the noisy one was answered: $(awk '{ printf "%s x %s  ", $2, $1 }' "$work/noise")"
 grep -q 429 "$work/noise" || fail "the noisy one was never told to slow down"
 same "the stuck" "$(sqlite3 "$work/client/client.db" "SELECT count(*) FROM progress p JOIN enrolment e ON e.row=p.row WHERE p.state='CHALLENGED'")" $((stuck))
 

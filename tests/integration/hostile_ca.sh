@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 cpu_max=${CPU_MAX:-300} # ticks of a client's life
-requests_max=24
+requests_max=30
 
 # case | end | what the NF reads
 bent='

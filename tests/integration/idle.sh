@@ -17,7 +17,7 @@ bed_stop client
 database() { sqlite3 -cmd '.timeout 10000' "$work/client/client.db" "$1"; }
 uuid="lower(printf('%08x-%04x-4%03x-a%03x-%012x', n, n % 65536, n % 4096, n % 4095, n * 7919))"
 columns() { database "SELECT group_concat(name) FROM pragma_table_info('$1') WHERE name NOT IN ('row', 'id', 'nf', 'account', 'name', 'idempotency', 'due')"; }
-of() { sed "s/[^,]*/$1.&/g" <<<"$2"; }
+of() { echo "$1.${2//,/,$1.}"; }
 enrolment=$(columns enrolment) progress=$(columns progress) certificate=$(columns certificate) account=$(columns account)
 now=$(($(date +%s) * 1000000))
 database "PRAGMA synchronous = OFF;

@@ -87,7 +87,7 @@ crashed() {
   kill -9 "${bed_pid[client]}"
   wait "${bed_pid[client]}" 2>/dev/null
   same "the job" "$(client "SELECT kind FROM job")" revoke
-  bed_server_start && bed_client_start || fail "the bed did not start again"
+  if ! { bed_server_start && bed_client_start; }; then fail "the bed did not start again"; fi
   until_is "the job's end" 0 client 'SELECT count(*) FROM job'
   same "what the CA has revoked" "$(server 'SELECT count(*) FROM certificate WHERE reason = 1')" 1
 }
