@@ -27,6 +27,7 @@ enum call_kind {
 #define CALL_HOST_SIZE 262 /* a name of 253, a port */
 #define CALL_WAIT_MAX_S 60 /* Prefer: wait is cut to this */
 
+struct ca;
 struct job;
 struct live;
 
@@ -52,9 +53,10 @@ struct call {
 
     /* the engine's */
     void *engine;
-    struct live *live; /* where it is held */
-    struct job *job;   /* or there */
-    uint64_t era;      /* of the accounts it has looked up */
+    struct live *live;   /* where it is held */
+    struct job *job;     /* or there */
+    const struct ca *ca; /* CALL_ENROL, CALL_RENEW: where to enrol */
+    uint64_t era;        /* of the accounts it has looked up */
     struct call *next;
     struct loop_timer timer;
     bool due; /* has waited long enough */

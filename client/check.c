@@ -23,6 +23,7 @@
 #define TIMEOUT_MS 10000
 
 struct check {
+    const char *url; /* of the directory asked for */
     const struct check_options *options;
     struct vault *vault; /* NULL: no key to try */
     unsigned findings, closed;
@@ -204,7 +205,7 @@ static void check_clock(struct check *check, const char *date) {
 
 static void fetched(void *ctx, const struct httpc_answer *answer, const struct err *err) {
     struct check *check = ctx;
-    const char *url = check->options->options->directory;
+    const char *url = check->url;
     struct err wrong = {0};
 
     loop_stop(check->loop);
@@ -223,7 +224,7 @@ static void fetched(void *ctx, const struct httpc_answer *answer, const struct e
     check_clock(check, httpc_header(answer, "Date"));
 }
 
-static void check_directory(struct check *check) {
+static void check_directory(struct check *check, const char *url) {
     const struct options *options = check->options->options;
     struct err err = {0};
     AUTO(chain_free) X509_CHAIN *anchors = x509_chain_read_file(options->ca_file, &err);
@@ -238,12 +239,12 @@ static void check_directory(struct check *check) {
         return; /* the file was told of */
     }
     check->loop = loop;
+    check->url = url;
     if (httpc_start(httpc,
-                    &(struct httpc_request){
-                        .method = "GET", .url = options->directory, .timeout_ms = TIMEOUT_MS},
+                    &(struct httpc_request){.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS},
                     fetched, check, &err)
         == NULL) {
-        find(check, "%s: %s", options->directory, err.detail);
+        find(check, "%s: %s", url, err.detail);
         return;
     }
     loop_run(loop);
@@ -254,6 +255,8 @@ unsigned check_run(const struct check_options *options) {
 
     check_files(&check);
     check_store(&check);
-    check_directory(&check);
+    for (unsigned i = 0; i < options->options->directories_count; i++) {
+        check_directory(&check, options->options->directories[i]);
+    }
     return check.findings;
 }

@@ -34,7 +34,7 @@ struct client {
     struct store *store;
     X509_STORE *acme_trust, *oam_trust, *nf_trust;
     struct httpc *acme, *oam;
-    struct upstream *upstream;
+    struct cas cas;
     struct solvers solvers;
     struct jobs *jobs;
     struct engine *engine;
@@ -82,19 +82,23 @@ static bool open_upstream(struct client *client, struct err *err) {
                                           .keep_session = true,
                                           .user_agent = "nfacme-client/" NFACME_VERSION},
                   err);
-    client->upstream =
-        client->acme == NULL
-            ? NULL
-            : upstream_new(&(struct upstream_options){.loop = client->loop,
-                                                      .httpc = client->acme,
-                                                      .clock = &options->clock,
-                                                      .trace = client->trace,
-                                                      .seed = options->seed,
-                                                      .connections_max = options->connections_max,
-                                                      .rate = options->ca_rate,
-                                                      .directory_url = options->directory},
-                           err);
-    return client->upstream != NULL;
+    for (unsigned i = 0; client->acme != NULL && i < options->directories_count; i++) {
+        struct upstream *upstream =
+            upstream_new(&(struct upstream_options){.loop = client->loop,
+                                                    .httpc = client->acme,
+                                                    .clock = &options->clock,
+                                                    .trace = client->trace,
+                                                    .seed = options->seed + i,
+                                                    .connections_max = options->connections_max,
+                                                    .rate = options->ca_rate,
+                                                    .directory_url = options->directories[i]},
+                         err);
+        if (upstream == NULL) {
+            return false;
+        }
+        client->cas.list[client->cas.count++] = (struct ca){options->directories[i], upstream};
+    }
+    return client->acme != NULL;
 }
 
 static bool open_oam(struct client *client, struct err *err) {
@@ -118,10 +122,11 @@ static bool open_oam(struct client *client, struct err *err) {
     client->solvers.tkauth01 =
         client->oam == NULL
             ? NULL
-            : solver_tkauth01_new(&(struct solver_tkauth01_options){.httpc = client->oam,
-                                                                    .upstream = client->upstream,
-                                                                    .oam_url = options->oam},
-                                  err);
+            : solver_tkauth01_new(
+                &(struct solver_tkauth01_options){.httpc = client->oam,
+                                                  .upstream = client->cas.list[0].upstream,
+                                                  .oam_url = options->oam},
+                err);
     return client->solvers.tkauth01 != NULL;
 }
 
@@ -134,7 +139,7 @@ static bool open_jobs(struct client *client, struct err *err) {
     client->jobs = jobs_new(&(struct jobs_options){.loop = client->loop,
                                                    .store = client->store,
                                                    .vault = client->vault,
-                                                   .upstream = client->upstream,
+                                                   .cas = &client->cas,
                                                    .clock = &client->options->clock},
                             err);
     return client->jobs != NULL && jobs_resume(client->jobs, err);
@@ -146,13 +151,13 @@ static bool open_engine(struct client *client, struct err *err) {
         .loop = client->loop,
         .store = client->store,
         .vault = client->vault,
-        .upstream = client->upstream,
+        .cas = &client->cas,
         .jobs = client->jobs,
         .solvers = &client->solvers,
         .clock = &options->clock,
         .trace = client->trace,
         .renewal = &client->policy,
-        .directory_url = options->directory,
+        .failover_us = options->failover_us,
         .account_model = options->account_model,
         .eab = options->eab,
         .preferred_chain = options->preferred_chain,
@@ -201,7 +206,7 @@ static bool open_schedule(struct client *client, struct err *err) {
                                              .clock = &options->clock};
     client->schedule = schedule_new(&(struct schedule_options){.loop = client->loop,
                                                                .store = client->store,
-                                                               .upstream = client->upstream,
+                                                               .cas = &client->cas,
                                                                .clock = &options->clock,
                                                                .policy = &client->policy,
                                                                .notify = &client->notify},
@@ -225,7 +230,13 @@ static bool open_housekeeper(struct client *client, struct err *err) {
     return client->housekeeper != NULL;
 }
 
-static void begin(void *ctx) { upstream_refresh(ctx); }
+static void begin(void *ctx) {
+    const struct cas *cas = ctx;
+
+    for (unsigned i = 0; i < cas->count; i++) {
+        upstream_refresh(cas->list[i].upstream);
+    }
+}
 
 static void *run(void *arg) {
     loop_run(arg);
@@ -235,7 +246,7 @@ static void *run(void *arg) {
 static bool start(struct client *client, struct err *err) {
     const struct options *options = client->options;
 
-    loop_post(client->loop, begin, client->upstream);
+    loop_post(client->loop, begin, &client->cas);
     if (pthread_create(&client->thread, NULL, run, client->loop) != 0) {
         return err_set(err, ERR_SERVER_INTERNAL, "could not start a thread");
     }
@@ -314,7 +325,9 @@ void client_stop(struct client *client) {
     housekeeper_free(client->housekeeper);
     solver_tkauth01_free(client->solvers.tkauth01);
     solvers_close(&client->solvers);
-    upstream_free(client->upstream);
+    for (unsigned i = 0; i < client->cas.count; i++) {
+        upstream_free(client->cas.list[i].upstream);
+    }
     httpc_free(client->acme);
     httpc_free(client->oam);
     X509_STORE_free(client->acme_trust);

@@ -24,6 +24,7 @@ struct engine *engine_new(const struct engine_options *options, struct err *err)
         return NULL;
     }
     engine_uses_accounts(engine);
+    engine_failover_begin(engine);
     return TAKE(engine);
 }
 
@@ -38,6 +39,7 @@ struct live *engine_live_new(struct engine *engine, struct err *err) {
     }
     live->engine = engine;
     live->priority = PRIORITY_DEFAULT;
+    live->ca = &engine->options.cas->list[0];
     return live;
 }
 
@@ -59,7 +61,7 @@ bool engine_live_add(struct live *live) {
 static void live_free(struct live *live) {
     engine_account_left(live);
     request_cancel(live->request);
-    upstream_unwait(live->engine->options.upstream, &live->waiter);
+    upstream_unwait(live->ca->upstream, &live->waiter);
     loop_timer_unset(live->engine->options.loop, &live->timer);
     engine_provision_free(live);
     for (unsigned i = 0; i < live->authz_count; i++) {
@@ -159,7 +161,8 @@ static void save(void *ctx) {
         }
         return;
     }
-    bool queued = live->inserted ? store_move(store, &live->record, live->stored, saved, live, &err)
+    bool queued = live->inserted ? store_move_with(store, &live->record, live->stored, account,
+                                                   saved, live, &err)
                                  : store_insert(store, &live->record, account, saved, live, &err);
     if (!queued) {
         saved(live, &err);
@@ -336,6 +339,7 @@ static void resume_one(void *ctx, struct store_found *found, const struct err *e
     }
     live->record = found->enrolment;
     found->enrolment = (struct enrolment){0};
+    live->ca = cas_of(engine->options.cas, live->record.directory);
     live->inserted = live->resumed = true;
     live->stored = live->told_state = live->record.state;
     live->told = true;
@@ -403,6 +407,7 @@ void engine_free(struct engine *engine) {
         return;
     }
     engine->stopping = true;
+    loop_timer_unset(engine->options.loop, &engine->failover);
     if (engine->by_id != NULL) {
         map_each(engine->by_id, free_one, NULL);
     }

@@ -7,11 +7,11 @@
 #pragma once
 
 #include "client/answer.h"
+#include "client/cas.h"
 #include "client/eab_keys.h"
 #include "client/engine_verify.h"
 #include "client/solver.h"
 #include "client/store.h"
-#include "client/upstream.h"
 #include "client/vault.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -30,12 +30,12 @@ struct engine_options {
     struct loop *loop;
     struct store *store;
     struct vault *vault;
-    struct upstream *upstream;
+    const struct cas *cas;
+    uint64_t failover_us; /* enrolments without an order leave a CA that is down so long */
     struct jobs *jobs;
     const struct solvers *solvers;
     const struct clock *clock;
     struct trace *trace;
-    const char *directory_url;             /* of the ACME server; accounts are kept by it */
     const struct schedule_policy *renewal; /* NULL: certificates are not scheduled */
     enum account_model account_model;
     const struct eab_keys *eab; /* NULL: no account is bound */

@@ -11,9 +11,11 @@
 #include "common/key.h"
 #include "common/ossl.h"
 
+#define NAME_SIZE (ENROLMENT_ACCOUNT_SIZE + 16)
+
 /* An account that is shared, while it is being made and after. */
 struct engine_account {
-    char name[ENROLMENT_ACCOUNT_SIZE];
+    char name[NAME_SIZE];
     struct store_account saved; /* sealed key, to be inserted with any of its enrolments */
     EVP_PKEY *key;
     char *url;            /* NULL until one has it on disk */
@@ -54,7 +56,17 @@ void engine_accounts_free(struct engine *engine) {
     map_free(engine->accounts);
 }
 
-void engine_account_forget(struct engine *engine, const char *name) {
+/* Accounts of one name at two CAs are two. */
+static void name_at(const struct engine *engine, const char *name, const struct ca *ca,
+                    char ret[NAME_SIZE]) {
+    (void)snprintf(ret, NAME_SIZE, "%u %.*s", (unsigned)(ca - engine->options.cas->list),
+                   ENROLMENT_ACCOUNT_SIZE - 1, name);
+}
+
+void engine_account_forget(struct engine *engine, const char *name_alone, const char *directory) {
+    char name[NAME_SIZE];
+
+    name_at(engine, name_alone, cas_of(engine->options.cas, directory), name);
     struct engine_account *account = map_get(engine->accounts, name);
 
     if (account != NULL && account->asks == NULL && account->waiting == NULL) {
@@ -98,6 +110,16 @@ static bool shares(const struct live *live) {
     return strcmp(live->record.account, live->record.nf) != 0;
 }
 
+static struct engine_account *shared_of(const struct live *live) {
+    char name[NAME_SIZE];
+
+    if (!shares(live)) {
+        return NULL;
+    }
+    name_at(live->engine, live->record.account, live->ca, name);
+    return map_get(live->engine->accounts, name);
+}
+
 /* A shared one whose first enrolment may not be on disk yet: its key, not another. */
 static bool join(struct live *live, const struct engine_account *account, struct err *err) {
     if (EVP_PKEY_up_ref(account->key) != 1) {
@@ -117,7 +139,7 @@ static struct engine_account *share(struct live *live) {
     if (account == NULL) {
         return NULL;
     }
-    memcpy(account->name, live->record.account, sizeof account->name);
+    name_at(live->engine, live->record.account, live->ca, account->name);
     memcpy(account->saved.thumbprint, live->record.thumbprint, sizeof account->saved.thumbprint);
     if ((live->account.sealed != NULL && !sealed_copy(&live->account, &account->saved))
         || EVP_PKEY_up_ref(live->key) != 1) {
@@ -135,8 +157,7 @@ static struct engine_account *share(struct live *live) {
 bool engine_account_take(struct live *live, struct store_found *found, struct err *err) {
     struct engine *engine = live->engine;
     struct enrolment *record = &live->record;
-    const struct engine_account *account =
-        shares(live) ? map_get(engine->accounts, record->account) : NULL;
+    const struct engine_account *account = shared_of(live);
 
     if (account != NULL) {
         return join(live, account, err);
@@ -191,14 +212,14 @@ static void account_done(void *ctx, const struct request_answer *answer, const s
 
 static void ask(struct live *live) {
     const struct engine_options *options = &live->engine->options;
-    const struct directory *directory = upstream_directory(options->upstream);
+    const struct directory *directory = upstream_directory(live->ca->upstream);
     const struct eab_key *key = eab_keys_of(options->eab, live->record.account);
     AUTO(json_release) json_t *payload = json_pack("{s:b}", "termsOfServiceAgreed", 1);
     struct err err = {0};
 
     if (key != NULL && directory == NULL) {
         /* the binding names newAccount's URL: ask again when the directory is there */
-        upstream_wait(options->upstream, &live->waiter,
+        upstream_wait(live->ca->upstream, &live->waiter,
                       &(struct upstream_turn){true, live->record.nf, live->priority}, step_again,
                       live);
         return;
@@ -214,13 +235,13 @@ static void ask(struct live *live) {
     (void)engine_request(live, STATS_NEW_ACCOUNT, NULL, json_text(payload), account_done);
 }
 
-static struct engine_account *shared_of(struct live *live) {
-    return shares(live) ? map_get(live->engine->accounts, live->record.account) : NULL;
-}
-
 void engine_step_account(struct live *live) {
     struct engine_account *account = shared_of(live);
 
+    if (live->record.account_url != NULL) { /* known from before, at the CA it has come to */
+        engine_move(live, ENROLMENT_ON_ACCOUNT);
+        return;
+    }
     if (account == NULL && shares(live)) { /* after a restart, or when the server has lost it */
         account = share(live);
     }

@@ -102,9 +102,8 @@ static void answer_from(struct call *call, const struct enrolment *record, bool 
 }
 
 static uint32_t retry_after(const struct live *live) {
-    return request_waiting(live->request) || upstream_down(live->engine->options.upstream)
-               ? RETRY_AFTER_DOWN_S
-               : RETRY_AFTER_S;
+    return request_waiting(live->request) || upstream_down(live->ca->upstream) ? RETRY_AFTER_DOWN_S
+                                                                               : RETRY_AFTER_S;
 }
 
 /* Answer from what is known of a live one, while nothing is being saved. */
@@ -215,7 +214,13 @@ static struct live *create(struct engine *engine, struct call *call, struct stor
     }
     live->record.cca = TAKE(call->asked.cca);
     engine_account_name(engine->options.account_model, &live->record);
-    live->record.directory = strdup(engine->options.directory_url);
+    live->ca = call->ca;
+    free(live->record.directory);
+    live->record.directory = strdup(call->ca->directory);
+    if (call->asked.directory != NULL && strcmp(call->asked.directory, call->ca->directory) != 0) {
+        free(live->record.replaces); /* a certificate of another CA */
+        live->record.replaces = NULL;
+    }
     live->record.row = store_row_next(engine->options.store);
     enrolment_id_make(live->record.row, live->record.id);
     engine_note_why(live, call);
@@ -289,12 +294,13 @@ static void enrol(struct engine *engine, struct call *call) {
 
     call->era = jobs_era(engine->options.jobs);
     engine_account_name(engine->options.account_model, &call->asked);
+    call->ca = cas_choose(engine->options.cas, engine_now_us(), engine->options.failover_us);
     if (live != NULL) {
         join(live, call);
     } else if (!store_tenant(engine->options.store,
                              &(struct store_tenant){.nf = call->asked.nf,
                                                     .account = call->asked.account,
-                                                    .directory = engine->options.directory_url,
+                                                    .directory = call->ca->directory,
                                                     .idempotency = call->kind == CALL_RETRY
                                                                        ? NULL
                                                                        : call->asked.idempotency},
@@ -324,6 +330,7 @@ static bool renewal_of(const struct engine *engine, struct call *call, struct en
     asked->fqdn = TAKE(old->fqdn);
     asked->profile = TAKE(old->profile);
     asked->notification_uri = TAKE(old->notification_uri);
+    asked->directory = TAKE(old->directory);
     asked->with_nf_instance = old->with_nf_instance;
     asked->with_dns = old->with_dns;
     asked->renews = strdup(old->id);

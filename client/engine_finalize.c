@@ -72,7 +72,7 @@ void engine_step_finalize(struct live *live) {
 /* When the certificate, whose life engine_verify has noted, is looked at again. */
 static void plan_renewal(struct live *live) {
     const struct engine_options *options = &live->engine->options;
-    const struct directory *directory = upstream_directory(options->upstream);
+    const struct directory *directory = upstream_directory(live->ca->upstream);
     struct enrolment *record = &live->record;
 
     if (options->renewal != NULL && record->not_after_us != 0) {

@@ -18,7 +18,8 @@
 struct engine {
     struct engine_options options;
     struct map *by_id, *by_nf; /* struct live */
-    struct map *accounts;      /* those that are shared: engine_account.c's */
+    struct loop_timer failover;
+    struct map *accounts; /* those that are shared: engine_account.c's */
     struct engine_issuers issuers;
     struct jobs_users users;
     bool stopping;
@@ -41,7 +42,9 @@ struct live {
     enum enrolment_state stored;     /* as on disk */
     enum enrolment_state told_state; /* as logged last, once `told` */
     bool inserted, saving, told;
-    bool account_waits; /* for another to make the account they share */
+    const struct ca *ca; /* where it enrols */
+    bool moving;         /* to another CA: its account there is being looked up */
+    bool account_waits;  /* for another to make the account they share */
     struct live *account_next;
     bool leaving;               /* to be withdrawn as soon as nothing is being saved */
     struct call *calls;         /* held */
@@ -115,6 +118,9 @@ void engine_enrol(struct engine *engine, struct call *call);
 /* engine_retry.c */
 void engine_call_retry(struct engine *engine, struct call *call);
 
+/* engine_failover.c */
+void engine_failover_begin(struct engine *engine);
+
 /* engine_leave.c: revocation and withdrawal */
 void engine_call_revoke(struct engine *engine, struct call *call);
 /* Of one that is over, found in the store (moved out). */
@@ -151,7 +157,7 @@ void engine_account_left(struct live *live);
 /* The server does not know it any more. */
 void engine_account_lost(struct live *live);
 /* Its key has changed, or it has ended: what the store says counts. */
-void engine_account_forget(struct engine *engine, const char *name);
+void engine_account_forget(struct engine *engine, const char *name, const char *directory);
 void engine_accounts_free(struct engine *engine);
 void engine_step_account(struct live *live);
 

@@ -16,7 +16,7 @@ void engine_withdraw(struct live *live) {
     }
     request_cancel(live->request);
     live->request = NULL;
-    upstream_unwait(live->engine->options.upstream, &live->waiter);
+    upstream_unwait(live->ca->upstream, &live->waiter);
     loop_timer_unset(live->engine->options.loop, &live->timer);
     engine_provision_free(live);
     if (engine_turn(live, ENROLMENT_ON_WITHDRAWN)) {
@@ -160,10 +160,12 @@ static void rekeyed(void *ctx, const char *account, const char *directory, EVP_P
         .account = account, .directory = directory, .key = key, .thumbprint = thumbprint};
 
     map_each(engine->by_id, rekey_one, &use);
-    engine_account_forget(ctx, account);
+    engine_account_forget(ctx, account, directory);
 }
 
-static void ended(void *ctx, const char *account) { engine_account_forget(ctx, account); }
+static void ended(void *ctx, const char *account, const char *directory) {
+    engine_account_forget(ctx, account, directory);
+}
 
 void engine_uses_accounts(struct engine *engine) {
     engine->users = (struct jobs_users){engine, busy, rekeyed, ended};
@@ -171,7 +173,8 @@ void engine_uses_accounts(struct engine *engine) {
 }
 
 void engine_account_aged(struct engine *engine, const struct store_account *account) {
-    const struct directory *directory = upstream_directory(engine->options.upstream);
+    const struct directory *directory =
+        upstream_directory(cas_of(engine->options.cas, account->directory)->upstream);
     const uint64_t life_us = engine->options.account_key_life_us;
 
     if (life_us != 0 && directory != NULL && directory->key_change != NULL && account->url != NULL

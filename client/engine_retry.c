@@ -67,7 +67,7 @@ static void retry_live(struct live *live, struct call *call) {
         return;
     }
     request_retry(live->request);
-    upstream_retry(live->engine->options.upstream);
+    upstream_retry(live->ca->upstream);
     engine_waits(live);
     answer_enrolment(call, 200, &live->record, 0);
 }

@@ -30,7 +30,7 @@ bool engine_request(struct live *live, enum stats_op op, const char *url, char *
     };
     struct err err = {0};
 
-    live->request = request_start(live->engine->options.upstream, &spec, &err);
+    live->request = request_start(live->ca->upstream, &spec, &err);
     if (live->request == NULL) {
         engine_fail(live, &err);
     }
@@ -66,13 +66,13 @@ static void order_done(void *ctx, const struct request_answer *answer, const str
 }
 
 void engine_step_order(struct live *live) {
-    const struct directory *directory = upstream_directory(live->engine->options.upstream);
+    const struct directory *directory = upstream_directory(live->ca->upstream);
     AUTO(json_release)
     json_t *payload = json_pack("{s:o}", "identifiers", enrolment_identifiers(&live->record));
 
     if (directory == NULL) {
         /* whether to name a profile stands in the directory */
-        upstream_wait(live->engine->options.upstream, &live->waiter,
+        upstream_wait(live->ca->upstream, &live->waiter,
                       &(struct upstream_turn){true, live->record.nf, live->priority}, step_again,
                       live);
         return;

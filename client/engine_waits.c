@@ -47,7 +47,7 @@ bool engine_glance(struct engine *engine, const char *id, enum enrolment_state *
 
 void engine_waits(struct live *live) {
     char *text = live->record.waits_for;
-    const char *down = upstream_trouble(live->engine->options.upstream);
+    const char *down = upstream_trouble(live->ca->upstream);
 
     if (live->saving) {
         (void)snprintf(text, ENROLMENT_WAITS_SIZE, "the disk");

@@ -36,6 +36,7 @@ enum enrolment_event {
     ENROLMENT_ON_CSR_REFUSED, /* and the order is still ready */
     ENROLMENT_ON_ISSUED,
     ENROLMENT_ON_FAILED,
+    ENROLMENT_ON_FAILOVER,     /* it goes on at another CA */
     ENROLMENT_ON_ORDER_LOST,   /* its order failed while this client was dead: another one */
     ENROLMENT_ON_TOKEN_WANTED, /* the NF is to bring its authority token */
     ENROLMENT_ON_TOKEN,        /* it has */

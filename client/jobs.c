@@ -50,9 +50,13 @@ struct job *job_new(struct jobs *jobs, enum job_kind kind, struct err *err) {
     return job;
 }
 
+struct upstream *job_upstream(const struct job *job) {
+    return cas_of(job->jobs->options.cas, job->directory)->upstream;
+}
+
 void job_free(struct job *job) {
     request_cancel(job->request);
-    upstream_unwait(job->jobs->options.upstream, &job->waiter);
+    upstream_unwait(job_upstream(job), &job->waiter);
     loop_timer_unset(job->jobs->options.loop, &job->timer);
     job_release(job);
     EVP_PKEY_free(job->key);
@@ -152,7 +156,7 @@ static void answered(void *ctx, const struct request_answer *answer, const struc
 
 void job_send(void *ctx) {
     struct job *job = ctx;
-    struct upstream *upstream = job->jobs->options.upstream;
+    struct upstream *upstream = job_upstream(job);
     const struct directory *directory = upstream_directory(upstream);
     const struct job_row *row = &job_rows[job->kind];
     struct err err = {0};

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "client/answer.h"
+#include "client/cas.h"
 #include "client/store.h"
-#include "client/upstream.h"
 #include "client/vault.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -24,7 +24,7 @@ struct jobs_options {
     struct loop *loop;
     struct store *store;
     struct vault *vault;
-    struct upstream *upstream;
+    const struct cas *cas;
     const struct clock *clock;
 };
 /* Who uses accounts. */
@@ -37,7 +37,7 @@ struct jobs_users {
     void (*rekeyed)(void *ctx, const char *account, const char *directory, EVP_PKEY *key,
                     const char *thumbprint);
     /* Nobody uses it any more, and it is to be deactivated: its name is free. */
-    void (*ended)(void *ctx, const char *account);
+    void (*ended)(void *ctx, const char *account, const char *directory);
 };
 
 struct jobs *jobs_new(const struct jobs_options *options, struct err *err);

@@ -77,6 +77,7 @@ void job_send(void *ctx);
 /* It has had its say; err NULL: it is done. */
 void job_outcome(struct job *job, const struct err *err);
 struct job *job_new(struct jobs *jobs, enum job_kind kind, struct err *err);
+struct upstream *job_upstream(const struct job *job);
 void job_free(struct job *job);
 void job_add(struct job *job);
 /* Out of the list and gone; another may begin. */

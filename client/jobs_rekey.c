@@ -103,8 +103,7 @@ bool job_probe(struct job *job) {
                                       .ctx = job};
     job->probing = true;
     (void)err_set(&job->refusal, ERR_UPSTREAM, "the new key is another account's");
-    job->request =
-        spec.payload == NULL ? NULL : request_start(job->jobs->options.upstream, &spec, &err);
+    job->request = spec.payload == NULL ? NULL : request_start(job_upstream(job), &spec, &err);
     return job->request != NULL;
 }
 

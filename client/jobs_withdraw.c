@@ -140,7 +140,7 @@ static void done(void *ctx, const struct err *err) {
         withdrawal->job = NULL;
         job->row = job->new_row;
         if (jobs->users != NULL) {
-            jobs->users->ended(jobs->users->ctx, job->payload);
+            jobs->users->ended(jobs->users->ctx, job->payload, job->directory);
         }
         job_add(job);
         jobs_go(jobs);

@@ -19,6 +19,9 @@
 /* clang-format off */
 static const struct config_key keys[] = {
     {.path = "directory", .type = CONFIG_TEXT, .option = "--directory", .argument = "URL", .help = "The ACME server's directory; required."},
+    {.path = "failover", .type = CONFIG_SECTION, .help = "Further ACME servers."},
+    {.path = "failover.directory", .type = CONFIG_TEXTS, .option = "--failover-directory", .argument = "URL", .help = "Where NFs enrol while those before it are down, in this order; their TLS is trusted by --ca-file, too."},
+    {.path = "failover.after", .type = CONFIG_DURATION, .fallback = "10", .max = 86400, .help = "An ACME server that is down so long is left by those who have no order yet."},
     {.path = "ca_file", .type = CONFIG_TEXT, .option = "--ca-file", .argument = "PEM", .help = "Trust anchors of the ACME server's TLS certificate; required."},
     {.path = "nf_trust", .type = CONFIG_TEXTS, .option = "--nf-trust", .argument = "PEM", .help = "Trust anchors of NF certificates (bootstrap and operator); required."},
     {.path = "nf_crl", .type = CONFIG_TEXTS, .option = "--nf-crl", .argument = "FILE", .help = "Certificate revocation lists about NF certificates, PEM or DER, 1 MiB each at most; read again when a file changes and on SIGHUP."},
@@ -181,10 +184,28 @@ static enum api_identifiers identifiers_of(const char *name) {
     return API_IDENTIFIERS_AUTO;
 }
 
-static bool check(const struct options *options, struct err *err) {
-    if (options->directory == NULL || !directory_url(options->directory)) {
+static bool read_directories(struct options *options, struct err *err) {
+    const size_t count = config_count(options->config, "failover.directory");
+    const char *first = config_text(options->config, "directory");
+
+    if (first == NULL || !directory_url(first)) {
         return fail(options, "directory", err, "a URL is required (--directory)");
     }
+    if (count >= CAS_MAX) {
+        return fail(options, "failover.directory", err, "too many (7 at most)");
+    }
+    options->directories[options->directories_count++] = first;
+    for (size_t i = 0; i < count; i++) {
+        const char *url = config_text_at(options->config, "failover.directory", i);
+        if (!directory_url(url)) {
+            return fail(options, "failover.directory", err, "not a URL");
+        }
+        options->directories[options->directories_count++] = url;
+    }
+    return true;
+}
+
+static bool check(const struct options *options, struct err *err) {
     if (options->ca_file == NULL) {
         return fail(options, "ca_file", err, "required (--ca-file)");
     }
@@ -215,7 +236,7 @@ static void read_log(const char *name) {
 bool options_read(struct config *config, struct options *ret, struct err *err) {
     *ret = (struct options){
         .config = config,
-        .directory = config_text(config, "directory"),
+        .failover_us = config_duration_us(config, "failover.after"),
         .ca_file = config_text(config, "ca_file"),
         .state_dir = config_text(config, "state"),
         .vault_key = config_text(config, "vault_key"),
@@ -250,7 +271,7 @@ bool options_read(struct config *config, struct options *ret, struct err *err) {
         .connections_max = (unsigned)config_int(config, "limits.connections"),
     };
     read_log(config_text(config, "log"));
-    return read_challenges(ret, err) && check(ret, err) && read_trust(ret, err)
+    return read_directories(ret, err) && read_challenges(ret, err) && check(ret, err) && read_trust(ret, err)
            
            && (ret->eab = eab_keys_read(config_text(config, "eab_file"), config_text(config, "eab"), err)) != NULL && options_dns01_read(config, &ret->dns01, err);
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "client/api.h"
+#include "client/cas.h"
 #include "client/options_dns01.h"
 #include "client/schedule.h"
 #include "common/clock.h"
@@ -14,8 +15,11 @@ extern const struct config_program options_program;
 
 /* Texts are borrowed from config. */
 struct options {
-    struct config *config; /* owned */
-    const char *directory, *ca_file;
+    struct config *config;            /* owned */
+    const char *directories[CAS_MAX]; /* the preferred one first */
+    unsigned directories_count;
+    uint64_t failover_us;
+    const char *ca_file;
     const char *state_dir;
     const char *vault_key; /* NULL: a systemd credential, or in the state directory */
     const char *listen, *admin;

@@ -224,6 +224,9 @@ static void request_answered(void *ctx, const struct httpc_answer *answer, const
         request->asked = false;
         log_line(LOG_WARNING, "request", "lost", "operation=%s kind=%s try=%u",
                  stats_op_name(request->spec.op), err_name(err->kind), request->lost);
+        if (err->kind == ERR_UNREACHABLE) {
+            upstream_doubt(request->upstream);
+        }
         request_later(request, upstream_backoff_us(request->upstream, request->lost++));
         return;
     }

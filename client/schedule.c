@@ -29,7 +29,7 @@ struct due {
     struct due *next;
     int64_t row;
     char id[ENROLMENT_ID_SIZE], nf[37], certid[ARI_CERTID_SIZE];
-    char *uri;
+    char *uri, *directory;
     uint64_t not_before_us, not_after_us, told_us, due_us;
     unsigned tries;
     struct ari_window window; /* start 0: the CA has not said */
@@ -75,6 +75,7 @@ static void due_free(struct due *due) {
     }
     notify_cancel(due->telling);
     free(due->uri);
+    free(due->directory);
     free(due);
 }
 
@@ -244,7 +245,8 @@ static void asked(void *ctx, const struct httpc_answer *answer, const struct err
 
 static void begin(struct due *due) {
     const struct schedule_options *options = &due->schedule->options;
-    const struct directory *directory = upstream_directory(options->upstream);
+    struct upstream *upstream = cas_of(options->cas, due->directory)->upstream;
+    const struct directory *directory = upstream_directory(upstream);
     const uint64_t now_us = clock_now_us(options->clock);
     char url[ARI_URL_MAX];
     struct err err = {0};
@@ -258,14 +260,14 @@ static void begin(struct due *due) {
         decide(due, options->policy->poll_us);
         return;
     }
-    if (!upstream_may_ask(options->upstream)) { /* the CA has enough to do: later */
+    if (!upstream_may_ask(upstream)) { /* the CA has enough to do: later */
         due->due_us = now_us + ASK_LATER_US;
         save(due);
         return;
     }
     (void)snprintf(url, sizeof url, "%s/%s", directory->renewal_info, due->certid);
     metric_add(stats_requests(STATS_RENEWAL_INFO), 1);
-    due->asking = httpc_start(upstream_httpc(options->upstream),
+    due->asking = httpc_start(upstream_httpc(upstream),
                               &(struct httpc_request){.method = "GET",
                                                       .url = url,
                                                       .timeout_ms = ASK_TIMEOUT_MS,
@@ -300,6 +302,7 @@ static bool read_due(void *ctx, const struct store_row *row, struct err *err) {
     struct schedule *schedule = ctx;
     struct due *due = calloc(1, sizeof *due);
     const char *uri = store_row_text(row, 8), *chain = store_row_text(row, 3);
+    const char *directory = store_row_text(row, 11);
 
     if (due == NULL) {
         return err_set(err, ERR_NO_MEMORY, "out of memory");
@@ -317,6 +320,7 @@ static bool read_due(void *ctx, const struct store_row *row, struct err *err) {
     due->window.start_us = (uint64_t)store_row_int(row, 9);
     due->window.end_us = (uint64_t)store_row_int(row, 10);
     due->uri = uri == NULL ? NULL : strdup(uri);
+    due->directory = directory == NULL ? NULL : strdup(directory);
     *schedule->last = due;
     schedule->last = &due->next;
     return true;
@@ -332,7 +336,7 @@ static bool look_work(struct store_sql *sql, void *ctx, struct err *err) {
     struct schedule *schedule = ctx;
     static const char due[] =
         "SELECT r.row, r.told, r.tries, c.chain, c.not_before, c.not_after, e.id, e.nf,"
-        " e.notification_uri, r.window_start, r.window_end FROM renewal r"
+        " e.notification_uri, r.window_start, r.window_end, e.directory FROM renewal r"
         " JOIN enrolment e ON e.row = r.row JOIN certificate c ON c.row = r.row"
         " WHERE r.due <= ? ORDER BY r.due LIMIT ?";
     static const char next[] = "SELECT min(due) FROM renewal WHERE due > ?";

@@ -10,9 +10,9 @@
 
 #include <stdint.h>
 
+#include "client/cas.h"
 #include "client/notify.h"
 #include "client/store.h"
-#include "client/upstream.h"
 
 #define SCHEDULE_BATCH 64   /* certificates looked at in one turn */
 #define SCHEDULE_ASK_MAX 16 /* of them asked or told about at a time */
@@ -36,7 +36,7 @@ struct schedule;
 struct schedule_options {
     struct loop *loop;
     struct store *store;
-    struct upstream *upstream;
+    const struct cas *cas;
     const struct clock *clock;
     const struct schedule_policy *policy;
     const struct notify_options *notify;

@@ -100,7 +100,9 @@ static bool apply(struct store *store, struct change *change) {
         return change->work(store->writing, change->ctx, err);
     }
     if (!change->insert) {
-        return store_sql_move(store->writing, &change->enrolment, change->from, err);
+        return (!change->with_account
+                || store_sql_account_put(store->writing, &change->account, err))
+               && store_sql_move(store->writing, &change->enrolment, change->from, err);
     }
     return (!change->with_account || store_sql_account_put(store->writing, &change->account, err))
            && store_sql_insert(store->writing, &change->enrolment, err);
@@ -350,14 +352,22 @@ bool store_insert(struct store *store, const struct enrolment *enrolment,
 
 bool store_move(struct store *store, const struct enrolment *enrolment, enum enrolment_state from,
                 store_saved *saved, void *ctx, struct err *err) {
+    return store_move_with(store, enrolment, from, NULL, saved, ctx, err);
+}
+
+bool store_move_with(struct store *store, const struct enrolment *enrolment,
+                     enum enrolment_state from, const struct store_account *account,
+                     store_saved *saved, void *ctx, struct err *err) {
     struct change *change = change_new(enrolment, saved, ctx, err);
 
     if (change == NULL) {
         return false;
     }
     change->from = from;
-    if ((enrolment->state == ENROLMENT_ISSUED
-         && !copy_once(enrolment->chain, &change->enrolment.chain))
+    change->with_account = account != NULL;
+    if ((account != NULL && !account_copy(account, &change->account))
+        || (enrolment->state == ENROLMENT_ISSUED
+            && !copy_once(enrolment->chain, &change->enrolment.chain))
         || (from == ENROLMENT_AWAITING_TOKEN && enrolment->state == ENROLMENT_ORDERED
             && !copy_once(enrolment->token, &change->enrolment.token))) {
         change_free(change);

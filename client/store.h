@@ -59,6 +59,12 @@ MUST_CHECK bool store_move(struct store *store, const struct enrolment *enrolmen
                            enum enrolment_state from, store_saved *saved, void *ctx,
                            struct err *err);
 
+/* The same for an enrolment that goes to another CA: its directory, and its account there unless
+ * that is there already (NULL), are written too. */
+MUST_CHECK bool store_move_with(struct store *store, const struct enrolment *enrolment,
+                                enum enrolment_state from, const struct store_account *account,
+                                store_saved *saved, void *ctx, struct err *err);
+
 /* What a look-up found; found_* tell which half is filled.  The call back may move members out
  * (and zero them); the rest is freed after it. */
 struct store_found {

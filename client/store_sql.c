@@ -40,6 +40,7 @@ static const char *const texts[] = {
                         " WHERE row=?15 AND state=?16",
     [SQL_CHAIN]       = "INSERT OR REPLACE INTO certificate(row, chain, not_before, not_after)"
                         " VALUES(?,?,?,?)",
+    [SQL_DIRECTORY]   = "UPDATE enrolment SET directory=?1, replaces=?3 WHERE row=?2 AND directory<>?1",
     [SQL_TOKEN]       = "UPDATE progress SET token=? WHERE row=?",
     [SQL_RENEWAL]     = "INSERT OR REPLACE INTO renewal(row, due) VALUES(?,?)",
     [SQL_RENEWED]     = "DELETE FROM renewal WHERE row=?",
@@ -243,6 +244,17 @@ static bool sql_terminal(struct store_sql *sql, const struct enrolment *enrolmen
     return sql_run(sql, SQL_CCA_DROP, err);
 }
 
+/* Another one, when it goes to another CA. */
+static bool sql_directory(struct store_sql *sql, const struct enrolment *enrolment,
+                          struct err *err) {
+    sqlite3_stmt *statement = sql->statements[SQL_DIRECTORY];
+
+    bind_text(statement, 1, enrolment->directory == NULL ? "" : enrolment->directory);
+    (void)sqlite3_bind_int64(statement, 2, enrolment->row);
+    bind_text(statement, 3, enrolment->replaces);
+    return sql_run(sql, SQL_DIRECTORY, err);
+}
+
 /* Written once, when it was brought. */
 static bool sql_token(struct store_sql *sql, const struct enrolment *enrolment, struct err *err) {
     bind_text(sql->statements[SQL_TOKEN], 1, enrolment->token);
@@ -287,7 +299,7 @@ bool store_sql_move(struct store_sql *sql, const struct enrolment *enrolment,
                        enrolment_state_name(from));
     }
     if ((enrolment->state == ENROLMENT_ACCOUNT || enrolment->state == ENROLMENT_AUTHORISED)
-        && !sql_account_url(sql, enrolment, err)) {
+        && !(sql_directory(sql, enrolment, err) && sql_account_url(sql, enrolment, err))) {
         return false;
     }
     if (enrolment->token != NULL && !sql_token(sql, enrolment, err)) {

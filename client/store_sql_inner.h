@@ -17,6 +17,7 @@ enum sql {
     SQL_INSERT_PROGRESS,
     SQL_MOVE,
     SQL_CHAIN,
+    SQL_DIRECTORY,
     SQL_TOKEN,
     SQL_RENEWAL,
     SQL_RENEWED,

@@ -31,6 +31,7 @@ struct upstream {
     struct head heads[UPSTREAM_HEADS_MAX];
     unsigned heads_count;
     unsigned failures; /* of directory and newNonce, in a row */
+    uint64_t down_us;  /* the first of them */
     char trouble[UPSTREAM_TROUBLE_SIZE];
     struct loop_timer timer;
     bool serving_one; /* whose turn it is asks now */
@@ -105,6 +106,12 @@ const struct directory *upstream_directory(const struct upstream *upstream) {
 
 bool upstream_down(const struct upstream *upstream) { return upstream->failures > 0; }
 
+uint64_t upstream_down_since_us(const struct upstream *upstream) {
+    return upstream->failures > 0 ? upstream->down_us : 0;
+}
+
+void upstream_doubt(struct upstream *upstream) { noncepool_flush(upstream->pool); }
+
 const char *upstream_trouble(const struct upstream *upstream) {
     if (upstream->failures > 0) {
         return upstream->trouble;
@@ -143,6 +150,7 @@ void upstream_describe(const char *what, const struct err *err, char text[UPSTRE
 
 /* Try again after a back-off; meanwhile everybody waits. */
 static void supply_failed(struct upstream *upstream, const char *what, const struct err *err) {
+    upstream->down_us = upstream->failures == 0 ? clock_wall_us() : upstream->down_us;
     uint64_t wait_us = upstream_backoff_us(upstream, upstream->failures++);
     char detail[160];
 
@@ -297,6 +305,12 @@ void upstream_retry(struct upstream *upstream) {
     if (upstream->timer.place != 0) {
         loop_timer_unset(upstream->options.loop, &upstream->timer);
         serve(upstream);
+    }
+}
+
+void upstream_probe(struct upstream *upstream) {
+    if (upstream->failures > 0 && upstream->timer.place == 0 && upstream->heads_count == 0) {
+        upstream_refresh(upstream);
     }
 }
 

@@ -54,6 +54,12 @@ void upstream_retry(struct upstream *upstream);
 const struct directory *upstream_directory(const struct upstream *upstream);
 /* Neither directory nor nonces can be had at present: the server is down. */
 bool upstream_down(const struct upstream *upstream);
+/* Since when; 0: it is not. */
+uint64_t upstream_down_since_us(const struct upstream *upstream);
+/* It is down: look whether it still is, unless that was tried lately. */
+void upstream_probe(struct upstream *upstream);
+/* A request found nobody: what it kept is in doubt, and newNonce is asked next. */
+void upstream_doubt(struct upstream *upstream);
 #define UPSTREAM_TROUBLE_SIZE 160
 /* Why directory or nonces are not to be had: what was asked for and what went wrong, or that there
  * is no answer yet; borrowed until the next turn of the loop; NULL when they are. */

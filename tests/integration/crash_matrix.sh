@@ -117,6 +117,21 @@ row_ACCOUNT_AUTHORISED() {
   bed_server_start || fail "$cell: the server did not start"
   life "$point"; go one
 }
+# The first server is down, and another one is known.
+row_AUTHORISED_AUTHORISED() {
+  if [ -z "${bed_ready[second]:-}" ]; then
+    cleanups+=("bed_stop second")
+    bed_start second "$BUILD/server/nfacme-server" --state "$work/second" --listen 127.0.0.1:0 --pki 127.0.0.1:0 --admin 127.0.0.1:0 \
+      --token-authority "$work/oam/token-authority.pem" --http01-port "$bed_http01_port" --resolve-to 127.0.0.1 || fail "the second server"
+    cat "$(bed_value server root)" "$(bed_value second root)" >"$work/roots.pem"
+  fi
+  bed_ready[server]=${bed_ready[server]/root=*root.pem/root=$work/roots.pem}
+  bed_client_extra+=(--failover-directory "$(bed_value second directory)" --set failover.after=1)
+  bed_stop server
+  life "$point"
+  wait_s=8 go one
+}
+after_AUTHORISED_AUTHORISED() { certified one; bed_server_start || fail "$cell: the server did not start"; }
 row_ORDERED_READY() { row_NEW_ACCOUNT; }
 row_CHALLENGED_READY() { life "sent challenge 2"; go one; died || fail "$cell: no first death"; life "$point"; go one; }
 row_FINALIZING_READY() { rule finalize '"problem": "badCSR"' '"nth": 1'; life "$point"; go one; [ "$status" = 000 ] || csr one; }
@@ -212,6 +227,7 @@ one() {
   rm -rf "$work/client"
   [ "$from" != VALIDATING ] || stored=CHALLENGED # VALIDATING itself is not saved
   case $to in FAILED) after=after_failed ;; WITHDRAWN) after=after_withdrawn ;; esac
+  ! declare -F "after_${from}_$to" >/dev/null || after=after_${from}_$to
   case $when in
     before | after) point="$when $stored>$written 1" ;;
     message) point=${message[$to]} ;;
@@ -259,7 +275,7 @@ verdict() {
   orphan_note=$([ "$orphans" -eq 0 ] || echo " (+$orphans order)")$([ "$failed" -eq 0 ] || echo " ($failed failed)")
 }
 
-mapfile -t arrows < <(echo 'NEW>AUTHORISED'; echo 'NEW>ACCOUNT'; "$BUILD/tests/crash/arrows")
+mapfile -t arrows < <(echo 'NEW>AUTHORISED'; echo 'NEW>ACCOUNT'; "$BUILD/tests/crash/arrows" | awk '!seen[$0]++')
 [ ${#arrows[@]} -gt 20 ] || fail "the table of transitions"
 for arrow in "${arrows[@]}"; do # each must be known here
   from=${arrow%>*} to=${arrow#*>}

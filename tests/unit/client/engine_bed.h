@@ -21,6 +21,7 @@ static struct {
     struct store *store;
     struct httpc *httpc, *nf;
     struct upstream *upstream;
+    struct cas cas;
     struct solvers solvers;
     struct jobs *jobs;
     struct engine *engine;
@@ -114,21 +115,21 @@ static void bed_client_begin(void) {
                                 &err);
     bed.solvers = (struct solvers){.count = 1, .order = {ACME_CHALLENGE_HTTP01}};
     bed.solvers.http01 = solver_http01_start("127.0.0.1:0", 1, &err);
+    bed.cas = (struct cas){1, {{bed.directory, bed.upstream}}};
     bed.jobs = jobs_new(&(struct jobs_options){.loop = bed_loop,
                                                .store = bed.store,
                                                .vault = bed.vault,
-                                               .upstream = bed.upstream,
+                                               .cas = &bed.cas,
                                                .clock = &bed.clock},
                         &err);
     bed.engine = engine_new(&(struct engine_options){.loop = bed_loop,
                                                      .store = bed.store,
                                                      .vault = bed.vault,
-                                                     .upstream = bed.upstream,
+                                                     .cas = &bed.cas,
                                                      .jobs = bed.jobs,
                                                      .solvers = &bed.solvers,
                                                      .clock = &bed.clock,
                                                      .trace = bed.trace,
-                                                     .directory_url = bed.directory,
                                                      .account_key_life_us = bed.account_key_life_us,
                                                      .live_max = bed.live_max,
                                                      .seed = 1,

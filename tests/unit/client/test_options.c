@@ -58,7 +58,7 @@ START_TEST(the_needed_options_are_enough) {
 
     begin();
     ck_assert_msg(read_words((const char *[]){NEEDED, NULL}, &options, &err), "%s", err.detail);
-    ck_assert_str_eq(options.directory, "https://ca/dir");
+    ck_assert_str_eq(options.directories[0], "https://ca/dir");
     ck_assert_uint_eq(options.challenges_count, 4);
     ck_assert_int_eq(options.challenges[0], ACME_CHALLENGE_TKAUTH01);
     ck_assert_int_eq(options.identifiers, API_IDENTIFIERS_AUTO);
