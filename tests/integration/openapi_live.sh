@@ -17,8 +17,12 @@ python3 -W ignore::DeprecationWarning "$root/tests/integration/openapi_live.py" 
 # An answer of another shape is found.
 wrong=$work/wrong
 mkdir -p "$wrong"
-one=$(grep -l '^GET .*/enrolments/[^/]*$' "$NF_RECORD"/*/request | head -n 1)
-cp -r "${one%/request}" "$wrong/one"
+one=''
+for record in "$NF_RECORD"/*; do
+  if grep -q '^GET .*/enrolments/[^/]*$' "$record/request" && grep -q '"state"' "$record/body"; then one=$record; fi
+done
+[ -n "$one" ] || fail "no enrolment was read"
+cp -r "$one" "$wrong/one"
 sed -i 's/"state"/"status"/' "$wrong/one/body"
 python3 -W ignore::DeprecationWarning "$root/tests/integration/openapi_live.py" "$root/client/openapi.yaml" "$wrong" >"$work/found" && fail "a wrong answer was not found"
 holds "what is wrong" "$work/found" 'state'
