@@ -20,9 +20,17 @@ START_TEST(a_certificate_is_named_by_issuer_key_and_serial) {
     ck_assert(ASN1_STRING_set(serial, der, sizeof der));
     ck_assert(X509_set_serialNumber(made, serial));
     ASN1_INTEGER_free(serial);
+    ck_assert_int_gt(i2d_re_X509_tbs(made, NULL), 0);
     ck_assert(ari_certid(made, name));
     ck_assert_str_eq(strchr(name, '.'),
                      ".AIdlQyE"); /* the leading zero octet of a positive number */
+    AUTO(free) char *pem = x509_pem(made, &err);
+    AUTO(free) char *of_chain = ari_certid_chain(pem);
+    ck_assert_ptr_nonnull(of_chain);
+    ck_assert_str_eq(of_chain, name);
+    ck_assert_ptr_null(
+        ari_certid_chain("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"));
+    ck_assert_ptr_null(ari_certid_chain(NULL));
 }
 END_TEST
 
