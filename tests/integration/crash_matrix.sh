@@ -147,10 +147,10 @@ row_CHALLENGED_FAILED() { # the order became invalid while the client was dead
   life "$point"; go one
 }
 row_VALIDATING_FAILED() { failing validation '' '"validation": "invalid"'; }
-expire() { # the order of an enrolment in that state expires in the next life
+expire() { # the order of an enrolment in that state expires in the next life, soon after it is ready
   wait_s=1
   life; ask one; until_state "$1"; bed_stop client
-  client "UPDATE progress SET expires=1000000"
+  client "UPDATE progress SET expires=$(($(date +%s) * 1000000 + 3000000))"
   life "$point"; ask one
 }
 # The order failed between two lives: a client that is told of it makes another one.
