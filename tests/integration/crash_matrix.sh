@@ -150,8 +150,13 @@ row_VALIDATING_FAILED() { failing validation '' '"validation": "invalid"'; }
 expire() { # the order of an enrolment in that state expires in the next life, soon after it is ready
   wait_s=1
   life; ask one; until_state "$1"; bed_stop client
-  client "UPDATE progress SET expires=$(($(date +%s) * 1000000 + 3000000))"
-  life "$point"; ask one
+  client "UPDATE progress SET expires=$(($(date +%s) * 1000000 + 2000000))"
+  life "$point"
+  for ((i = 0; i < 20; i++)); do # until it has expired
+    ask one
+    if [ "$status" = 000 ] || ! kill -0 "${bed_pid[client]}" 2>/dev/null; then break; fi
+    pause 0.4
+  done
 }
 # The order failed between two lives: a client that is told of it makes another one.
 row_ORDERED_ACCOUNT() {
@@ -217,7 +222,7 @@ declare -A message=([AUTHORISED]='sent newAccount 1' [ACCOUNT]='sent newOrder 1'
 
 # one FROM TO WHEN: a cell.
 one() {
-  local from=$1 to=$2 when=$3 row=row_${1}_$2 after=default_after point stored=$1 written=$2
+  local i from=$1 to=$2 when=$3 row=row_${1}_$2 after=default_after point stored=$1 written=$2
   cell="$from>$to/$when" brings_token=no wait_s=20 leaves=0 spoils=0
   number=$((number + 1))
   name=$number nf=$work/nf-$number url='' status=''
