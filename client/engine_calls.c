@@ -49,10 +49,11 @@ static bool settled(const struct call *call, enum enrolment_state state) {
         return over || state == ENROLMENT_READY;
     case CALL_CSR:
         return over || state == ENROLMENT_READY;
+    case CALL_CERTIFICATE:
+        return state != ENROLMENT_FINALIZING;
     case CALL_DELETE:
         return state == ENROLMENT_WITHDRAWN;
     case CALL_REVOKE:
-    case CALL_CERTIFICATE:
     case CALL_RETRY:
     case CALL_OTHER:
         return true;
@@ -81,7 +82,9 @@ static unsigned done_status(const struct call *call, const struct enrolment *rec
 /* Answer from a record whose state is on disk. */
 static void answer_from(struct call *call, const struct enrolment *record, bool done,
                         const struct err *refusal, uint32_t retry_after_s) {
-    const struct err none = {.kind = ERR_NOT_FOUND, .detail = "there is no certificate yet"};
+    const struct err none = {.kind = ERR_NOT_FOUND,
+                             .detail = "there is no certificate: no CSR is under way"};
+    const bool about_chain = call->kind == CALL_CERTIFICATE || call->kind == CALL_CSR;
 
     if (call->kind == CALL_GET) {
         answer_enrolment(call, 200, record, 0);
@@ -89,13 +92,12 @@ static void answer_from(struct call *call, const struct enrolment *record, bool 
         answer_withdrawn(call, record);
     } else if (record->state == ENROLMENT_FAILED) {
         answer_failure(call, record);
-    } else if (call->kind == CALL_CERTIFICATE && record->chain == NULL) {
-        answer_problem(call, &none);
-    } else if (call->kind == CALL_CERTIFICATE
-               || (call->kind == CALL_CSR && record->state == ENROLMENT_ISSUED)) {
+    } else if (about_chain && record->chain != NULL) {
         answer_chain(call, record);
-    } else if (call->kind == CALL_CSR && done && refusal != NULL) {
+    } else if (about_chain && done && refusal != NULL) {
         answer_problem(call, refusal);
+    } else if (call->kind == CALL_CERTIFICATE && done) {
+        answer_problem(call, &none);
     } else {
         answer_enrolment(call, done_status(call, record, done), record, retry_after_s);
     }

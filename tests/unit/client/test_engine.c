@@ -71,6 +71,28 @@ START_TEST(an_order_in_processing_is_polled_to_its_end) {
 }
 END_TEST
 
+/* An NF whose CSR was answered 202, because the CA took long, asks for the certificate. */
+START_TEST(the_certificate_of_a_csr_under_way_is_waited_for) {
+    bed_begin();
+    (void)nf_enrol("20", NULL);
+    ck_assert_uint_eq(
+        nf_call(&(struct nf_call){.method = "GET", .path = "/certificate/", .id = nf.id}), 404);
+    acme_expect("finalize", 0, "processing", NULL);
+    acme_expect("order", 0, "processing", "1");
+    acme_expect("order", 0, "valid", NULL);
+    ck_assert_uint_eq(nf_csr("a request", NULL), 202);
+    ck_assert_uint_eq(
+        nf_call(&(struct nf_call){.method = "GET", .path = "/certificate/", .id = nf.id}), 202);
+    ck_assert_uint_ge(nf.retry_after_s, 1);
+    ck_assert_uint_eq(
+        nf_call(&(struct nf_call){
+            .method = "GET", .path = "/certificate/", .id = nf.id, .wait = "20"}),
+        200);
+    ck_assert_str_eq(nf.body, ACME_CHAIN);
+    bed_end();
+}
+END_TEST
+
 START_TEST(an_order_that_is_pending_is_polled_until_it_is_ready) {
     bed_begin();
     acme_expect("order", 0, "pending", NULL);
@@ -424,6 +446,7 @@ int main(void) {
         the_timeline_is_whole_and_never_runs_backwards,
         without_a_wait_the_answer_is_202_and_the_work_goes_on,
         an_order_in_processing_is_polled_to_its_end,
+        the_certificate_of_a_csr_under_way_is_waited_for,
         an_order_that_is_pending_is_polled_until_it_is_ready,
         a_refused_csr_is_told_and_a_better_one_needs_no_new_order,
         a_finalize_whose_answer_is_lost_is_not_sent_for_another_certificate,
