@@ -45,8 +45,14 @@ disturb() {
   noisy=$!
   cleanups+=("kill $noisy 2>/dev/null")
 }
+stuck_now() { sqlite3 -cmd '.timeout 5000' "$work/client/client.db" "SELECT count(*) FROM progress p JOIN enrolment e ON e.row=p.row WHERE p.state='CHALLENGED'"; }
 calm() {
+  local i nf
   kill "$noisy" && wait "$noisy" 2>/dev/null
+  for ((i = 1; i <= stuck; i++)); do
+    nf=$work/stuck-$i
+    same "the stuck $i goes" "$(nf_call "$nf" DELETE "$(nf_location "$nf")")" 204
+  done
   curl -sSq --noproxy '*' -o /dev/null -X DELETE "$admin/faults"
 }
 
@@ -58,6 +64,7 @@ for ((round = 1; round <= rounds; round++)); do
   disturb
   run "loud-$round"
   loud+=("$(p99 "loud-$round")")
+  same "the stuck" "$(stuck_now)" "$stuck"
   calm
 done
 middle() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
@@ -68,7 +75,6 @@ uuid=$(json "$work/noisy/nf.json" .nfInstanceId)
 grep "nf=$uuid" "$work/out/logs/client.log" | grep -o 'status=[0-9]*' | sort | uniq -c >"$work/noise"
 echo "the noisy one was answered: $(awk '{ printf "%s x %s  ", $2, $1 }' "$work/noise")"
 grep -q 429 "$work/noise" || fail "the noisy one was never told to slow down"
-same "the stuck" "$(sqlite3 "$work/client/client.db" "SELECT count(*) FROM progress p JOIN enrolment e ON e.row=p.row WHERE p.state='CHALLENGED'")" $((stuck))
 
 # The CA is away in the middle of a run, and returns to a client with a budget.
 bed_stop client
